@@ -1,0 +1,15 @@
+/**
+ * How a C value lies in memory and what it is in TypeScript. Offsets and sizes are bytes. `read` and `write` trust
+ * their caller for the bounds: a view of at least `offset + size` bytes.
+ */
+export interface Codec<T> {
+  /** Size of the C type in bytes. */
+  readonly size: number;
+  /** Reads the value at `offset`. For types that end in a flexible array, `end` bounds it. */
+  read(view: DataView, offset: number, end?: number): T;
+  /** Writes `value` at `offset`. Padding is not touched: the caller starts from zeroed bytes. */
+  write(view: DataView, offset: number, value: T): void;
+}
+
+/** The TypeScript type a codec reads and writes. */
+export type CodecType<C> = C extends Codec<infer T> ? T : never;

@@ -1,0 +1,250 @@
+/**
+ * The seam to the operating system: what bpfskel asks of a kernel, in terms of BPF and not of bytes. `linux.ts`
+ * implements it over system calls, the fake kernel of `@bpfskel/runtime/testing` in memory. Every method that the
+ * kernel can refuse throws a `SyscallError`. File descriptors are owned by the caller, close-on-exec, and never 0-2.
+ */
+export interface Kernel {
+  // Facts about the host.
+  /** KERNEL_VERSION() of the running kernel as libbpf computes it (Debian and Ubuntu report it in their own way). */
+  readonly version: number;
+  /** `uname -r`. */
+  readonly release: string;
+  /** Node's name of the architecture (`x64`, `arm64`). */
+  readonly arch: string;
+  readonly pageSize: number;
+  readonly littleEndian: boolean;
+  /** CPUs a per-CPU value has slots for: `/sys/devices/system/cpu/possible`. */
+  possibleCpus(): number;
+  /** Ids of the CPUs that run now: `/sys/devices/system/cpu/online`. */
+  onlineCpus(): readonly number[];
+  /** A whole file, or undefined when it does not exist; other refusals throw. For procfs, sysfs and tracefs. */
+  readFile(path: string): Uint8Array | undefined;
+  /** Writes `text` in one write(2), appending when `append`. For tracefs control files. */
+  writeFile(path: string, text: string, append?: boolean): void;
+  /** Names in a directory, or undefined when it does not exist. */
+  listDirectory(path: string): readonly string[] | undefined;
+
+  // bpf(2): maps. `fd` is the map's; buffers have the sizes the map was created with (per-CPU: stride x CPUs).
+  mapCreate(map: MapCreate): Fd;
+  /** Fills `value`; false when the key is absent. */
+  mapLookup(fd: Fd, key: Uint8Array | null, value: Uint8Array, flags?: bigint): boolean;
+  mapUpdate(fd: Fd, key: Uint8Array | null, value: Uint8Array, flags?: bigint): void;
+  /** False when the key was absent. */
+  mapDelete(fd: Fd, key: Uint8Array): boolean;
+  mapLookupAndDelete(fd: Fd, key: Uint8Array | null, value: Uint8Array, flags?: bigint): boolean;
+  /** Fills `next` with the key after `key` (the first for null); false at the end. */
+  mapNextKey(fd: Fd, key: Uint8Array | null, next: Uint8Array): boolean;
+  mapFreeze(fd: Fd): void;
+  /** Up to `count` entries from `cursor` (null: from the start) into `keys` and `values`; `cursor` of the answer is undefined at the end. */
+  mapLookupBatch(fd: Fd, batch: MapBatch): MapBatchResult;
+  mapInfo(fd: Fd): MapInfo;
+
+  // bpf(2): programs, BTF, links.
+  /** On refusal the error is thrown after the kernel filled `prog.log`. */
+  progLoad(prog: ProgLoad): Fd;
+  progTestRun(fd: Fd, run: TestRun): TestRunResult;
+  progInfo(fd: Fd): ProgInfo;
+  btfLoad(btf: Uint8Array, log?: VerifierLog): Fd;
+  /** The fd of the kernel's own BTF object with this id (modules; since 5.11). */
+  btfById(id: number): Fd;
+  linkCreate(link: LinkCreate): Fd;
+  /** Exchanges the program of a live link. */
+  linkUpdate(link: Fd, prog: Fd): void;
+  linkDetach(link: Fd): void;
+  linkInfo(link: Fd): LinkInfo;
+  /** BPF_RAW_TRACEPOINT_OPEN; `name` undefined for BTF-typed programs (tp_btf, fentry, lsm) on older kernels. */
+  rawTracepointOpen(prog: Fd, name?: string): Fd;
+  pin(fd: Fd, path: string): void;
+  /** Opens what is pinned at `path`. */
+  pinned(path: string): Fd;
+
+  // Perf events.
+  perfEventOpen(event: PerfEvent): Fd;
+  /** PERF_EVENT_IOC_SET_BPF: attaches a program to a perf event, for kernels without perf links (before 5.15). */
+  perfEventSetBpf(event: Fd, prog: Fd): void;
+  perfEventEnable(event: Fd): void;
+  perfEventDisable(event: Fd): void;
+
+  // Network.
+  /** Index of a network device; throws ENODEV with the device's name. */
+  ifindex(name: string): number;
+  /** Name of a network device, undefined when there is none with this index. */
+  ifname(index: number): string | undefined;
+  /** Sets (fd) or clears (-1) the XDP program of a device through rtnetlink; `expected` guards replacement. */
+  xdpSet(ifindex: number, prog: Fd | -1, flags: number, expected?: Fd): void;
+  /** Ids of the XDP programs on a device by mode (0 when none), through rtnetlink. */
+  xdpQuery(ifindex: number): XdpQuery;
+  /** A packet socket that sees every protocol on the device. */
+  packetSocket(ifindex: number): Fd;
+  /** SO_ATTACH_BPF and SO_DETACH_BPF. */
+  socketAttach(socket: Fd, prog: Fd): void;
+  socketDetach(socket: Fd): void;
+
+  // Descriptors and memory.
+  close(fd: Fd): void;
+  /** Non-blocking descriptor for a file, for streams such as trace_pipe. */
+  openFile(path: string): Fd;
+  /** Bytes available now, up to buffer.length; 0 when the read would block. */
+  read(fd: Fd, buffer: Uint8Array): number;
+  mmap(fd: Fd, offset: number, length: number, writable: boolean): Mapping;
+  /**
+   * Calls `ready` on the event loop while `fd` is readable (level-triggered, one call per turn). Keeps the process
+   * alive until stopped. Stop before closing `fd`.
+   */
+  watch(fd: Fd, ready: () => void): Watch;
+}
+
+export type Fd = number;
+
+export interface MapCreate {
+  type: number;
+  keySize: number;
+  valueSize: number;
+  maxEntries: number;
+  flags?: number;
+  name?: string;
+  innerMapFd?: Fd;
+  numaNode?: number;
+  ifindex?: number;
+  btfFd?: Fd;
+  btfKeyTypeId?: number;
+  btfValueTypeId?: number;
+  btfVmlinuxValueTypeId?: number;
+  valueTypeBtfObjFd?: Fd;
+  mapExtra?: bigint;
+  tokenFd?: Fd;
+}
+
+export interface MapBatch {
+  keys: Uint8Array;
+  values: Uint8Array;
+  count: number;
+  /** Opaque; from the previous answer, null to begin. */ cursor: Uint8Array | null;
+  keySize: number;
+  remove?: boolean;
+  flags?: bigint;
+}
+export interface MapBatchResult {
+  count: number;
+  cursor: Uint8Array | undefined;
+}
+
+export interface MapInfo {
+  type: number;
+  id: number;
+  keySize: number;
+  valueSize: number;
+  maxEntries: number;
+  flags: number;
+  name: string;
+  btfId: number;
+  mapExtra: bigint;
+}
+
+/** The verifier's log: `buffer` is filled as a C string. Level 1 explains, 2 explains at length, 4 prints statistics. */
+export interface VerifierLog {
+  level: number;
+  buffer: Uint8Array;
+}
+
+export interface ProgLoad {
+  type: number;
+  insns: Uint8Array;
+  license: string;
+  expectedAttachType?: number;
+  name?: string;
+  kernelVersion?: number;
+  flags?: number;
+  ifindex?: number;
+  btfFd?: Fd;
+  funcInfo?: { recordSize: number; bytes: Uint8Array };
+  lineInfo?: { recordSize: number; bytes: Uint8Array };
+  attachBtfId?: number;
+  /** The BTF object `attachBtfId` counts in (a module), or the program to extend; never both. */
+  attachBtfObjFd?: Fd;
+  attachProgFd?: Fd;
+  fdArray?: Int32Array;
+  tokenFd?: Fd;
+  log?: VerifierLog;
+}
+
+export interface ProgInfo {
+  type: number;
+  id: number;
+  name: string;
+  /** SHA-1 prefix of the loaded instructions, 16 hex digits, as bpftool prints it. */ tag: string;
+  /** Bytes of translated and of native code. */ xlatedSize: number;
+  jitedSize: number;
+  verifiedInsns: number;
+  mapIds: readonly number[];
+  btfId: number;
+}
+
+export interface TestRun {
+  data?: Uint8Array;
+  context?: Uint8Array;
+  dataOutSize?: number;
+  contextOutSize?: number;
+  repeat?: number;
+  flags?: number;
+  cpu?: number;
+  batchSize?: number;
+}
+export interface TestRunResult {
+  returnValue: number;
+  /** Average of one run in nanoseconds. */ duration: number;
+  data: Uint8Array;
+  context: Uint8Array;
+}
+
+export interface LinkCreate {
+  prog: Fd;
+  /** `enum bpf_attach_type`. */ attachType: number;
+  /** What to attach to: an fd (perf event, cgroup, network namespace, map) or a device index. */
+  target?: { fd: Fd } | { ifindex: number };
+  flags?: number;
+  options?:
+    | { kind: 'perf_event'; cookie: bigint }
+    | { kind: 'tracing'; targetBtfId: number; cookie: bigint }
+    | { kind: 'none' };
+}
+export interface LinkInfo {
+  type: number;
+  id: number;
+  progId: number;
+}
+
+/** perf_event_open(2). Exactly what the kinds of this package need of `struct perf_event_attr`. */
+export interface PerfEvent {
+  type: number;
+  config: bigint;
+  /** kprobe and uprobe PMUs: symbol or path, or undefined with an address in `config2`. */ target?: string;
+  config1?: bigint;
+  config2?: bigint;
+  samplePeriod?: bigint;
+  sampleFrequency?: bigint;
+  sampleType?: bigint;
+  wakeupEvents?: number;
+  wakeupWatermark?: number;
+  writeBackward?: boolean;
+  disabled?: boolean;
+  /** -1: every process. */ pid: number /** -1: every CPU. */;
+  cpu: number;
+}
+
+export interface XdpQuery {
+  mode: 'none' | 'native' | 'generic' | 'offload' | 'multi';
+  native: number;
+  generic: number;
+  offload: number;
+}
+
+/** Memory shared with the kernel. After `close` reads of `buffer` give zeros instead of killing the process. */
+export interface Mapping {
+  readonly buffer: ArrayBuffer;
+  close(): void;
+}
+
+export interface Watch {
+  stop(): void;
+}

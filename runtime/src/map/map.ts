@@ -1,0 +1,92 @@
+import type { Codec } from '../codec/codec.js';
+import type { Fd, Kernel, MapInfo } from '../kernel/kernel.js';
+
+/** What a live map is given by its object. */
+export interface MapHandle {
+  readonly kernel: Kernel;
+  /** The C variable's name. */
+  readonly name: string;
+  /** `enum bpf_map_type`. */
+  readonly type: number;
+  /** Bytes, as the kernel created it. */
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  readonly flags: number;
+  /** The live descriptor; throws ERR_BPF_STATE once the object is destroyed. */
+  fd(): Fd;
+  /** Runs when the object is destroyed, before the descriptor is closed: streams end, mappings go. */
+  onClose(listener: () => void): void;
+}
+
+/** A map in the kernel. Each kind adds what one can do with it. */
+export class BpfMap {
+  protected readonly handle: MapHandle;
+
+  constructor(handle: MapHandle) {
+    this.handle = handle;
+  }
+
+  get name(): string {
+    return this.handle.name;
+  }
+
+  /** `enum bpf_map_type`. */
+  get type(): number {
+    return this.handle.type;
+  }
+
+  /** Bytes. */
+  get keySize(): number {
+    return this.handle.keySize;
+  }
+
+  /** Bytes; for per-CPU maps, of one CPU's value. */
+  get valueSize(): number {
+    return this.handle.valueSize;
+  }
+
+  get maxEntries(): number {
+    return this.handle.maxEntries;
+  }
+
+  /** The map's descriptor, owned by the skeleton: do not close it. */
+  get fd(): Fd {
+    return this.handle.fd();
+  }
+
+  /** What the kernel says of the map. */
+  info(): MapInfo {
+    return this.handle.kernel.mapInfo(this.fd);
+  }
+
+  /** Makes the map's contents reachable beyond this process, under a path in a BPF file system. Linux 4.4. */
+  pin(path: string): void {
+    this.handle.kernel.pin(this.fd, path);
+  }
+
+  /** Refuses every later write from user space. Linux 5.2. */
+  freeze(): void {
+    this.handle.kernel.mapFreeze(this.fd);
+  }
+}
+
+/** A map kind: the types it covers and the class they get. */
+export interface MapKind<M extends BpfMap = BpfMap> {
+  /** Name under which the codegen entry exports the kind. */
+  readonly kindName: string;
+  /** `enum bpf_map_type` values. */
+  readonly types: readonly number[];
+  /** Which codecs a skeleton passes, in this order. */
+  readonly codecs: readonly ('key' | 'value')[];
+  open(handle: MapHandle, key: Codec<unknown> | undefined, value: Codec<unknown> | undefined): M;
+}
+
+/** A map as a skeleton states it. */
+export interface MapShape<M extends BpfMap = BpfMap> {
+  readonly kind: MapKind<M>;
+  readonly key?: Codec<unknown>;
+  readonly value?: Codec<unknown>;
+  /** Phantom: the class of the live map. */
+  readonly map?: M;
+}

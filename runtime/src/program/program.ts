@@ -1,0 +1,104 @@
+import type { Fd, Kernel, ProgInfo, TestRun, TestRunResult } from '../kernel/kernel.js';
+import type { Link } from '../link/link.js';
+
+/** What a loaded program is given by its object. */
+export interface ProgramHandle {
+  readonly kernel: Kernel;
+  /** The C function's name. */
+  readonly name: string;
+  /** What SEC() says, for example `kprobe/do_unlinkat`. */
+  readonly section: string;
+  /** What follows the first `/` of the section; empty when nothing does. */
+  readonly target: string;
+  readonly expectedAttachType: number;
+  /** The live descriptor; throws ERR_BPF_STATE once the object is destroyed. */
+  fd(): Fd;
+  /** Makes the object keep `link` alive and detach it in destroy(). Returns it. */
+  own(link: Link): Link;
+}
+
+/** A program in the kernel. Each kind adds its own `attach`. */
+export class Program {
+  protected readonly handle: ProgramHandle;
+
+  constructor(handle: ProgramHandle) {
+    this.handle = handle;
+  }
+
+  get name(): string {
+    return this.handle.name;
+  }
+
+  get section(): string {
+    return this.handle.section;
+  }
+
+  /** The program's descriptor, owned by the skeleton: do not close it. */
+  get fd(): Fd {
+    return this.handle.fd();
+  }
+
+  /** What the kernel says of the program: id, tag, sizes. */
+  info(): ProgInfo {
+    return this.handle.kernel.progInfo(this.fd);
+  }
+
+  /** Runs the program once (or `repeat` times) in the kernel on given data, without attaching it. Linux 4.12, not every kind. */
+  testRun(run: TestRun = {}): TestRunResult {
+    return this.handle.kernel.progTestRun(this.fd, run);
+  }
+}
+
+/** One row of libbpf's section table (libbpf.c, section_defs). */
+export interface SectionRule {
+  /** `xdp` matches exactly; `kprobe+` matches `kprobe` and `kprobe/...`. */
+  readonly match: string;
+  /** `enum bpf_prog_type`. */
+  readonly type: number;
+  /** `enum bpf_attach_type`; 0 when there is none. */
+  readonly attachType?: number;
+  /** Older kernels load it without an expected attach type. */
+  readonly attachTypeOptional?: boolean;
+  readonly sleepable?: boolean;
+  /** BPF_F_XDP_HAS_FRAGS. */
+  readonly frags?: boolean;
+  /** Set when the section's target is a kernel type or function whose BTF id the load needs. */
+  readonly attachBtf?: {
+    readonly prefix: '' | 'btf_trace_' | 'bpf_lsm_' | 'bpf_iter_';
+    readonly kind: 'func' | 'typedef';
+  };
+}
+
+/** A program kind: the sections it claims and the class its programs get. */
+export interface ProgramKind<P extends Program = Program> {
+  /** Name under which the codegen entry exports the kind. */
+  readonly kindName: string;
+  readonly sections: readonly SectionRule[];
+  readonly program: new (handle: ProgramHandle) => P;
+  /** What `skel.attach()` does for one program: undefined when SEC() alone does not say where to attach. */
+  autoAttach?(program: P): Link | undefined;
+}
+
+/** A program as a skeleton states it: its kind and its section. */
+export interface ProgramShape<P extends Program = Program> {
+  readonly kind: ProgramKind<P>;
+  readonly section: string;
+}
+
+const kindMark = Symbol('ProgramKind');
+
+/** Declares a kind. The result is called by skeletons (`kprobe('kprobe/do_unlinkat')`) and read by `kindOf`. */
+export function kind<P extends Program>(
+  definition: ProgramKind<P>,
+): ((section: string) => ProgramShape<P>) & { readonly [kindMark]: ProgramKind<P> } {
+  return Object.assign((section: string): ProgramShape<P> => ({ kind: definition, section }), {
+    [kindMark]: definition,
+  });
+}
+
+/** The kind an export of `program/index.ts` declares, if it is one. */
+export function kindIn(exported: unknown): ProgramKind | undefined {
+  return typeof exported === 'function' && kindMark in exported
+    ? (exported[kindMark] as ProgramKind)
+    : undefined;
+}

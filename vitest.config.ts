@@ -1,0 +1,40 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+// Tests meet the packages under their published names, but run the sources: no build in between.
+const alias = [
+  { find: /^@bpfskel\/runtime$/, replacement: source('runtime/src/index.ts') },
+  { find: /^@bpfskel\/runtime\/codegen\/v1$/, replacement: source('runtime/src/codegen/v1.ts') },
+  { find: /^@bpfskel\/runtime\/inspect$/, replacement: source('runtime/src/inspect.ts') },
+  { find: /^@bpfskel\/runtime\/testing$/, replacement: source('runtime/src/testing/index.ts') },
+];
+
+export default defineConfig({
+  resolve: { alias },
+  test: {
+    projects: [
+      {
+        resolve: { alias },
+        test: {
+          name: 'unit',
+          include: ['test/{unit,golden,types,fuzz}/**/*.test.ts', 'test/*.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: 'kernel',
+          include: ['test/kernel/**/*.test.ts'],
+          // One process at a time: these tests look at what the kernel holds.
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
