@@ -181,6 +181,9 @@ export const BPF_ATTACH_TYPE = {
   TRACE_KPROBE_SESSION: 56,
   TRACE_UPROBE_SESSION: 57,
   TRACE_FSESSION: 58,
+  TRACE_FENTRY_MULTI: 59,
+  TRACE_FEXIT_MULTI: 60,
+  TRACE_FSESSION_MULTI: 61,
 } as const;
 
 /** `enum bpf_link_type`, without the prefix `BPF_LINK_TYPE_`. */
@@ -200,6 +203,7 @@ export const BPF_LINK_TYPE = {
   UPROBE_MULTI: 12,
   NETKIT: 13,
   SOCKMAP: 14,
+  TRACING_MULTI: 15,
 } as const;
 
 // Element flags of map operations (`flags` of BPF_MAP_UPDATE_ELEM and others).
