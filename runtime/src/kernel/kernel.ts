@@ -44,6 +44,8 @@ export interface Kernel {
   progLoad(prog: ProgLoad): Fd;
   progTestRun(fd: Fd, run: TestRun): TestRunResult;
   progInfo(fd: Fd): ProgInfo;
+  /** The fd of a loaded program by its id; ENOENT when it is gone. */
+  progById(id: number): Fd;
   btfLoad(btf: Uint8Array, log?: VerifierLog): Fd;
   /** The fd of the kernel's own BTF object with this id (modules; since 5.11). */
   btfById(id: number): Fd;
