@@ -17,6 +17,8 @@ export interface MapHandle {
   fd(): Fd;
   /** Runs when the object is destroyed, before the descriptor is closed: streams end, mappings go. */
   onClose(listener: () => void): void;
+  /** Runs each time the object is detached as a whole: streams deliver what is left and end. */
+  onDetach?(listener: () => void): void;
 }
 
 /** A map in the kernel. Each kind adds what one can do with it. */
@@ -79,6 +81,8 @@ export interface MapKind<M extends BpfMap = BpfMap> {
   readonly types: readonly number[];
   /** Which codecs a skeleton passes, in this order. */
   readonly codecs: readonly ('key' | 'value')[];
+  /** True when the value codec is of the records of a stream, whose size the map does not know. */
+  readonly codecsAreRecords?: boolean;
   open(handle: MapHandle, key: Codec<unknown> | undefined, value: Codec<unknown> | undefined): M;
 }
 
@@ -89,4 +93,22 @@ export interface MapShape<M extends BpfMap = BpfMap> {
   readonly value?: Codec<unknown>;
   /** Phantom: the class of the live map. */
   readonly map?: M;
+}
+
+const kindMark = Symbol('MapKind');
+
+/**
+ * Declares a kind. The result is called by skeletons (`hash(u32, Stats)`) and read by `mapKindOf`. `shape` types that
+ * call: it turns codecs into the class of the live map.
+ */
+export function mapKind<M extends BpfMap, Shape extends (...codecs: never[]) => MapShape>(
+  definition: MapKind<M>,
+  shape: (kind: MapKind<M>) => Shape,
+): Shape & { readonly [kindMark]: MapKind } {
+  return Object.assign(shape(definition), { [kindMark]: definition });
+}
+
+/** The kind an export of `map/index.ts` declares, if it is one. */
+export function mapKindIn(exported: unknown): MapKind | undefined {
+  return typeof exported === 'function' && kindMark in exported ? (exported[kindMark] as MapKind) : undefined;
 }
