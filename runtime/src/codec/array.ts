@@ -1,0 +1,60 @@
+import { BpfError } from '../errors.js';
+import type { Codec } from './codec.js';
+
+/** A C array of `length` elements. */
+export function arrayOf<T>(element: Codec<T>, length: number): Codec<T[]> {
+  return {
+    size: element.size * length,
+    read: (view, offset) => readArray(view, offset, element, length),
+    write: (view, offset, value) => writeArray(view, offset, element, length, value),
+  };
+}
+
+/** The `length` elements at `offset`. */
+export function readArray<T>(view: DataView, offset: number, element: Codec<T>, length: number): T[] {
+  const result: T[] = [];
+  const { size } = element;
+  for (let i = 0; i < length; i++) {
+    const at = offset + i * size;
+    result.push(element.read(view, at, at + size));
+  }
+  return result;
+}
+
+/**
+ * Writes every element of a C array.
+ * @throws BpfError `ERR_BPF_RANGE` when `value` does not have exactly `length` elements
+ */
+export function writeArray<T>(
+  view: DataView,
+  offset: number,
+  element: Codec<T>,
+  length: number,
+  value: readonly T[],
+): void {
+  if (value.length !== length) {
+    throw new BpfError('ERR_BPF_RANGE', `an array of ${length} elements was given ${value.length}`);
+  }
+  for (const [i, item] of value.entries()) element.write(view, offset + i * element.size, item);
+}
+
+/** The whole elements between `offset` and `end`: a flexible array. Without `end` it has none. */
+export function readRest<T>(view: DataView, offset: number, element: Codec<T>, end: number | undefined): T[] {
+  if (end === undefined || element.size === 0) return [];
+  return readArray(view, offset, element, Math.max(0, Math.floor((end - offset) / element.size)));
+}
+
+/**
+ * Writes the elements of a flexible array.
+ * @throws BpfError `ERR_BPF_RANGE` when the view has no room for all of them
+ */
+export function writeRest<T>(view: DataView, offset: number, element: Codec<T>, value: readonly T[]): void {
+  const room = view.byteLength - offset;
+  if (value.length * element.size > room) {
+    throw new BpfError(
+      'ERR_BPF_RANGE',
+      `${value.length} elements of ${element.size} bytes do not fit the ${room} bytes left for a flexible array`,
+    );
+  }
+  for (const [i, item] of value.entries()) element.write(view, offset + i * element.size, item);
+}

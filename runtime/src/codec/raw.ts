@@ -1,0 +1,42 @@
+import { BpfError } from '../errors.js';
+import type { Codec } from './codec.js';
+
+/** `size` bytes without a C type. Reading copies them. */
+export function bytes(size: number): Codec<Uint8Array> {
+  return {
+    size,
+    read: (view, offset) => new Uint8Array(view.buffer, view.byteOffset + offset, size).slice(),
+    write: (view, offset, value) => {
+      if (value.length !== size) {
+        throw new BpfError('ERR_BPF_RANGE', `${size} bytes were expected, ${value.length} given`);
+      }
+      new Uint8Array(view.buffer, view.byteOffset + offset, size).set(value);
+    },
+  };
+}
+
+/** A record of whatever length it has, as bytes: what a ring buffer holds when nothing names its type. */
+export const raw: Codec<Uint8Array> = {
+  size: 0,
+  read: (view, offset, end = view.byteLength) =>
+    new Uint8Array(view.buffer, view.byteOffset + offset, Math.max(0, end - offset)).slice(),
+  write: (view, offset, value) => {
+    if (value.length > view.byteLength - offset) {
+      throw new BpfError(
+        'ERR_BPF_RANGE',
+        `${value.length} bytes do not fit the ${view.byteLength - offset} bytes of the record`,
+      );
+    }
+    new Uint8Array(view.buffer, view.byteOffset + offset, value.length).set(value);
+  },
+};
+
+/** The bytes of base64 text: how a skeleton carries its object. */
+export function decodeBase64(text: string): Uint8Array {
+  if (typeof Buffer === 'function') {
+    // Not the Buffer itself: its slice() shares memory, which no user of a Uint8Array expects.
+    const { buffer, byteOffset, byteLength } = Buffer.from(text, 'base64');
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  }
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+}

@@ -1,0 +1,176 @@
+import { BpfError } from '../errors.js';
+import type { Codec } from './codec.js';
+
+// Names say what the value is: `u32` in an object for little-endian machines, `u32be` in one for big-endian ones.
+
+function scalar<T>(
+  size: number,
+  read: (view: DataView, offset: number) => T,
+  write: (view: DataView, offset: number, value: T) => void,
+): Codec<T> {
+  return { size, read, write };
+}
+
+/** `__u8`, `unsigned char`. */
+export const u8: Codec<number> = scalar(
+  1,
+  (v, o) => v.getUint8(o),
+  (v, o, x) => v.setUint8(o, x),
+);
+/** `__s8`, `signed char`, and a `char` that is not in an array. */
+export const i8: Codec<number> = scalar(
+  1,
+  (v, o) => v.getInt8(o),
+  (v, o, x) => v.setInt8(o, x),
+);
+/** `bool`: any byte but 0 is true. */
+export const bool: Codec<boolean> = scalar(
+  1,
+  (v, o) => v.getUint8(o) !== 0,
+  (v, o, x) => v.setUint8(o, x ? 1 : 0),
+);
+
+const u16In = (le: boolean): Codec<number> =>
+  scalar(
+    2,
+    (v, o) => v.getUint16(o, le),
+    (v, o, x) => v.setUint16(o, x, le),
+  );
+const i16In = (le: boolean): Codec<number> =>
+  scalar(
+    2,
+    (v, o) => v.getInt16(o, le),
+    (v, o, x) => v.setInt16(o, x, le),
+  );
+const u32In = (le: boolean): Codec<number> =>
+  scalar(
+    4,
+    (v, o) => v.getUint32(o, le),
+    (v, o, x) => v.setUint32(o, x, le),
+  );
+const i32In = (le: boolean): Codec<number> =>
+  scalar(
+    4,
+    (v, o) => v.getInt32(o, le),
+    (v, o, x) => v.setInt32(o, x, le),
+  );
+const u64In = (le: boolean): Codec<bigint> =>
+  scalar(
+    8,
+    (v, o) => v.getBigUint64(o, le),
+    (v, o, x) => v.setBigUint64(o, x, le),
+  );
+const i64In = (le: boolean): Codec<bigint> =>
+  scalar(
+    8,
+    (v, o) => v.getBigInt64(o, le),
+    (v, o, x) => v.setBigInt64(o, x, le),
+  );
+const u64nIn = (le: boolean): Codec<number> =>
+  scalar(
+    8,
+    (v, o) => safeNumber(v.getBigUint64(o, le)),
+    (v, o, x) => v.setBigUint64(o, safeBigint(x), le),
+  );
+const i64nIn = (le: boolean): Codec<number> =>
+  scalar(
+    8,
+    (v, o) => safeNumber(v.getBigInt64(o, le)),
+    (v, o, x) => v.setBigInt64(o, safeBigint(x), le),
+  );
+const u128In = (le: boolean): Codec<bigint> =>
+  scalar(
+    16,
+    (v, o) => getUint128(v, o, le),
+    (v, o, x) => putInt128(v, o, x, le),
+  );
+const i128In = (le: boolean): Codec<bigint> =>
+  scalar(
+    16,
+    (v, o) => getInt128(v, o, le),
+    (v, o, x) => putInt128(v, o, x, le),
+  );
+const f32In = (le: boolean): Codec<number> =>
+  scalar(
+    4,
+    (v, o) => v.getFloat32(o, le),
+    (v, o, x) => v.setFloat32(o, x, le),
+  );
+const f64In = (le: boolean): Codec<number> =>
+  scalar(
+    8,
+    (v, o) => v.getFloat64(o, le),
+    (v, o, x) => v.setFloat64(o, x, le),
+  );
+
+/** `__u16`. */ export const u16 = u16In(true);
+/** `__s16`. */ export const i16 = i16In(true);
+/** `__u32`. */ export const u32 = u32In(true);
+/** `__s32`. */ export const i32 = i32In(true);
+/** `__u64`, and every pointer. */ export const u64 = u64In(true);
+/** `__s64`. */ export const i64 = i64In(true);
+/** `__u64` as a number; values beyond 2^53 throw. */ export const u64n = u64nIn(true);
+/** `__s64` as a number; values beyond 2^53 throw. */ export const i64n = i64nIn(true);
+/** `unsigned __int128`. */ export const u128 = u128In(true);
+/** `__int128`. */ export const i128 = i128In(true);
+/** `float`. */ export const f32 = f32In(true);
+/** `double`. */ export const f64 = f64In(true);
+
+/** Big-endian {@link u16}. */ export const u16be = u16In(false);
+/** Big-endian {@link i16}. */ export const i16be = i16In(false);
+/** Big-endian {@link u32}. */ export const u32be = u32In(false);
+/** Big-endian {@link i32}. */ export const i32be = i32In(false);
+/** Big-endian {@link u64}. */ export const u64be = u64In(false);
+/** Big-endian {@link i64}. */ export const i64be = i64In(false);
+/** Big-endian {@link u64n}. */ export const u64nbe = u64nIn(false);
+/** Big-endian {@link i64n}. */ export const i64nbe = i64nIn(false);
+/** Big-endian {@link u128}. */ export const u128be = u128In(false);
+/** Big-endian {@link i128}. */ export const i128be = i128In(false);
+/** Big-endian {@link f32}. */ export const f32be = f32In(false);
+/** Big-endian {@link f64}. */ export const f64be = f64In(false);
+
+/**
+ * A 64-bit value as a number.
+ * @throws BpfError `ERR_BPF_RANGE` when a number cannot hold it exactly
+ */
+export function safeNumber(value: bigint): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) {
+    throw new BpfError(
+      'ERR_BPF_RANGE',
+      `${value} does not fit a number exactly; generate the skeleton with --u64 bigint to read it`,
+    );
+  }
+  return number;
+}
+
+/**
+ * A number as the 64-bit value to store.
+ * @throws BpfError `ERR_BPF_RANGE` unless it is an integer of at most 53 bits
+ */
+export function safeBigint(value: number): bigint {
+  if (!Number.isSafeInteger(value)) {
+    throw new BpfError('ERR_BPF_RANGE', `${value} is not an integer that a number holds exactly`);
+  }
+  return BigInt(value);
+}
+
+/** The `unsigned __int128` at byte `offset`. */
+export function getUint128(view: DataView, offset: number, littleEndian: boolean): bigint {
+  const first = view.getBigUint64(offset, littleEndian);
+  const second = view.getBigUint64(offset + 8, littleEndian);
+  return littleEndian ? (second << 64n) | first : (first << 64n) | second;
+}
+
+/** The `__int128` at byte `offset`. */
+export function getInt128(view: DataView, offset: number, littleEndian: boolean): bigint {
+  return BigInt.asIntN(128, getUint128(view, offset, littleEndian));
+}
+
+/** Stores the low 128 bits of `value` at byte `offset`. */
+export function putInt128(view: DataView, offset: number, value: bigint, littleEndian: boolean): void {
+  const low = BigInt.asUintN(64, value);
+  const high = BigInt.asUintN(64, value >> 64n);
+  view.setBigUint64(offset, littleEndian ? low : high, littleEndian);
+  view.setBigUint64(offset + 8, littleEndian ? high : low, littleEndian);
+}

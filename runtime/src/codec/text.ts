@@ -1,0 +1,90 @@
+import { BpfError } from '../errors.js';
+import type { Codec } from './codec.js';
+
+/**
+ * `char[N]` as text. It ends at the first NUL, or fills the array. Bytes that are not UTF-8 become the lone
+ * surrogates U+DC80..U+DCFF (as Python's surrogateescape), so that writing the text gives the same bytes back.
+ */
+export function text(length: number): Codec<string> {
+  return {
+    size: length,
+    read: (view, offset) => cstring(view, offset, length),
+    write: (view, offset, value) => putCstring(view, offset, length, value),
+  };
+}
+
+/** The text in the `length` bytes at `offset`, up to the first NUL. See {@link text}. */
+export function cstring(view: DataView, offset: number, length: number): string {
+  let result = '';
+  for (let at = offset; at < offset + length; at++) {
+    const byte = view.getUint8(at);
+    if (byte === 0) return result;
+    if (byte >= 0x80) return result + decodeTail(view, at, offset + length);
+    result += String.fromCharCode(byte);
+  }
+  return result;
+}
+
+/**
+ * Writes text and fills the rest of the `length` bytes with zeros.
+ * @throws BpfError `ERR_BPF_RANGE` when it does not fit, or has a NUL inside
+ */
+export function putCstring(view: DataView, offset: number, length: number, value: string): void {
+  const bytes = encode(value);
+  if (bytes.length > length) {
+    throw new BpfError('ERR_BPF_RANGE', `text of ${bytes.length} bytes does not fit char[${length}]`);
+  }
+  if (bytes.includes(0)) throw new BpfError('ERR_BPF_RANGE', 'text for a char array has a NUL inside');
+  const target = new Uint8Array(view.buffer, view.byteOffset + offset, length);
+  target.set(bytes);
+  target.fill(0, bytes.length);
+}
+
+/** From the first byte that is not ASCII to the NUL or `end`. */
+function decodeTail(view: DataView, start: number, end: number): string {
+  let result = '';
+  let at = start;
+  while (at < end) {
+    const byte = view.getUint8(at);
+    if (byte === 0) break;
+    const length = sequenceLength(view, at, end);
+    if (length === 0) {
+      result += String.fromCharCode(0xdc00 + byte);
+      at += 1;
+      continue;
+    }
+    let point = length === 1 ? byte : byte & (0x7f >> length);
+    for (let i = 1; i < length; i++) point = (point << 6) | (view.getUint8(at + i) & 0x3f);
+    result += String.fromCodePoint(point);
+    at += length;
+  }
+  return result;
+}
+
+/** Bytes of the well-formed UTF-8 sequence at `at` (Unicode table 3-7), 0 when there is none. */
+function sequenceLength(view: DataView, at: number, end: number): number {
+  const first = view.getUint8(at);
+  if (first < 0x80) return 1;
+  const length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  if (length === 0 || at + length > end) return 0;
+  const second = view.getUint8(at + 1);
+  const low = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+  const high = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+  if (second < low || second > high) return 0;
+  for (let i = 2; i < length; i++) if ((view.getUint8(at + i) & 0xc0) !== 0x80) return 0;
+  return length;
+}
+
+const encoder = new TextEncoder();
+
+function encode(value: string): Uint8Array {
+  if (!/[\udc80-\udcff]/.test(value)) return encoder.encode(value);
+  const bytes: number[] = [];
+  // Iterating a string keeps surrogate pairs together: what matches here is alone.
+  for (const char of value) {
+    const code = char.charCodeAt(0);
+    if (char.length === 1 && code >= 0xdc80 && code <= 0xdcff) bytes.push(code - 0xdc00);
+    else bytes.push(...encoder.encode(char));
+  }
+  return Uint8Array.from(bytes);
+}
