@@ -1,0 +1,164 @@
+import { BpfError, printable } from '../errors.js';
+import type { Fd, Kernel } from '../kernel/kernel.js';
+import type { Link } from '../link/link.js';
+import type { BpfMap } from '../map/map.js';
+import type { DataMemory } from '../map/memory.js';
+import type { Program } from '../program/program.js';
+import type { OpenProgram } from './open-object.js';
+
+/** A loaded program with the choice made for it before load. */
+export interface LiveProgram {
+  readonly program: Program;
+  readonly open: OpenProgram;
+}
+
+/**
+ * Owns what an object has in the kernel: descriptors, mappings and links. Descriptors are closed once, in the
+ * reverse order of their making; links go first, so that nothing fires into a map that is gone.
+ */
+export class Ownership {
+  readonly kernel: Kernel;
+  readonly #objectName: string;
+  readonly #fds: Fd[] = [];
+  readonly #links = new Set<Link>();
+  readonly #closers: (() => void)[] = [];
+  #closed = false;
+
+  constructor(kernel: Kernel, objectName: string) {
+    this.kernel = kernel;
+    this.#objectName = objectName;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Takes `fd` over. */
+  fd(fd: Fd): Fd {
+    this.#fds.push(fd);
+    return fd;
+  }
+
+  /** `fd`, as long as the object lives. */
+  live(fd: Fd, what: string): Fd {
+    this.assertLive(what);
+    return fd;
+  }
+
+  assertLive(what: string): void {
+    if (!this.#closed) return;
+    throw new BpfError('ERR_BPF_STATE', `${printable(what)}: ${printable(this.#objectName)} is destroyed`);
+  }
+
+  link(link: Link): Link {
+    this.#links.add(link);
+    link.onDetach(() => this.#links.delete(link));
+    return link;
+  }
+
+  /** Runs `listener` when the object is destroyed, before any descriptor is closed. */
+  onClose(listener: () => void): void {
+    this.#closers.push(listener);
+  }
+
+  detachAll(): void {
+    runAll([...this.#links].reverse().map((link) => () => link.detach()));
+  }
+
+  destroy(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const fds = this.#fds.splice(0).reverse();
+    runAll([
+      () => this.detachAll(),
+      ...this.#closers.splice(0).reverse(),
+      ...fds.map((fd) => () => this.kernel.close(fd)),
+    ]);
+  }
+}
+
+/** Runs every step even when one throws; throws the first error at the end. */
+function runAll(steps: readonly (() => void)[]): void {
+  const errors: unknown[] = [];
+  for (const step of steps) {
+    try {
+      step();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}
+
+/** An object in the kernel: its maps, its programs, and the links of `attach()`. */
+export class LiveObject implements Disposable {
+  readonly name: string;
+  readonly maps: ReadonlyMap<string, BpfMap>;
+  /** Global data by section name: live memory, read-only where frozen. */
+  readonly data: ReadonlyMap<string, DataMemory>;
+  readonly progs: ReadonlyMap<string, Program>;
+  /** What `attach()` attached, by program name. */
+  readonly links: ReadonlyMap<string, Link>;
+  readonly #links = new Map<string, Link>();
+  readonly #programs: readonly LiveProgram[];
+  readonly #ownership: Ownership;
+
+  constructor(
+    name: string,
+    ownership: Ownership,
+    {
+      maps,
+      data,
+      programs,
+    }: {
+      maps: ReadonlyMap<string, BpfMap>;
+      data: ReadonlyMap<string, DataMemory>;
+      programs: readonly LiveProgram[];
+    },
+  ) {
+    this.name = name;
+    this.maps = maps;
+    this.data = data;
+    this.#programs = programs;
+    this.progs = new Map(programs.map(({ program }) => [program.name, program]));
+    this.links = this.#links;
+    this.#ownership = ownership;
+  }
+
+  /**
+   * Attaches every program whose SEC() says where, as libbpf's bpf_object__attach_skeleton. Programs that need an
+   * argument, such as a device, are left to their own `attach`. On failure what was attached by this call is detached
+   * again and the error is thrown.
+   */
+  attach(): void {
+    this.#ownership.assertLive('attach');
+    const made: Link[] = [];
+    try {
+      for (const { program, open } of this.#programs) {
+        if (!open.autoattach || this.#links.has(program.name)) continue;
+        const link = open.meaning?.kind.autoAttach?.(program);
+        if (link === undefined) continue;
+        made.push(link);
+        this.#links.set(program.name, link);
+        link.onDetach(() => this.#links.delete(program.name));
+      }
+    } catch (error) {
+      for (const link of made.reverse()) link.detach();
+      throw error;
+    }
+  }
+
+  /** Detaches every link, those made by hand included; maps and programs stay. */
+  detach(): void {
+    this.#ownership.detachAll();
+  }
+
+  /** Detaches, ends streams and mappings, closes every descriptor. Idempotent. */
+  destroy(): void {
+    this.#ownership.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+}
