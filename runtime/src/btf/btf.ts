@@ -84,9 +84,12 @@ export class Btf {
     return this.string(this.#view.getUint32(this.recordOffset(id), this.littleEndian));
   }
 
-  /** The string at an offset as the records give it (a base's strings come first). Throws MalformedError when outside. */
-  string(offset: number): string {
-    if (offset < this.firstString && this.base !== undefined) return this.base.string(offset);
+  /**
+   * The string at an offset as the records give it (a base's strings come first). Throws MalformedError when it lies
+   * outside, or is longer than `longest` bytes: no name is, and many names that share one long string take for ever.
+   */
+  string(offset: number, longest = 4096): string {
+    if (offset < this.firstString && this.base !== undefined) return this.base.string(offset, longest);
     const { stringsStart, stringsSize } = this.tables;
     const start = stringsStart + offset - this.firstString;
     const end = stringsStart + stringsSize;
@@ -94,7 +97,11 @@ export class Btf {
       if (offset === 0) return '';
       throw new MalformedError(this.label, stringsStart, `string ${offset} lies outside the string table`);
     }
-    return readString(this.bytes, start, end);
+    const text = readString(this.bytes, start, Math.min(end, start + longest + 1));
+    if (text.length > longest) {
+      throw new MalformedError(this.label, start, `a name is longer than ${longest} bytes`);
+    }
+    return text;
   }
 
   /** True when `offset` names a string of this BTF or its base. */

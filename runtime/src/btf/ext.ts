@@ -206,7 +206,7 @@ class LineRecord implements LineInfo {
   }
 
   get text(): string {
-    return this.#btf.string(this.textOffset);
+    return this.#btf.string(this.textOffset, Number.POSITIVE_INFINITY);
   }
 
   from(first: number): LineRecord {
