@@ -1,4 +1,5 @@
 // Says hello in the kernel's trace log (trace_pipe) at every connect(2).
+// Skeleton: bpfskel gen hello_kern.o > hello.skel.ts
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,6 @@
 // Sums the bytes that leave through a device by IP protocol, as a socket filter on a raw socket.
 // Written the old way on purpose: a SEC("maps") definition without BTF types, and load_byte (BPF_LD_ABS).
+// Skeleton: bpfskel gen sockex1_kern.o > sockex1.skel.ts
 #include <stddef.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

@@ -1,4 +1,5 @@
 // Counts the packets of a network device by IP protocol, and drops those of one protocol when told to.
+// Skeleton: bpfskel gen xdp_kern.o > xdp.skel.ts
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>

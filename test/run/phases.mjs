@@ -1,0 +1,86 @@
+// The phases of `npm test`. Each gives { passed, failed, skipped } or says why it is left out.
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, run, tail } from './command.mjs';
+import { find, whyNoBpf } from './host.mjs';
+import { checkSkeletons } from './skeletons.mjs';
+import { readReport, vitest } from './vitest.mjs';
+
+const reports = join(root, 'build/reports');
+const tsc = ['node_modules/.bin/tsc', '-b'];
+
+/** An empty place for one phase's files. */
+function workspace(name) {
+  const path = join(reports, name);
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+/** A command that passes or fails as one test. */
+async function oneTest(name, command) {
+  const { status, output } = await run(name, command);
+  return status === 0
+    ? { passed: [name], failed: [], skipped: [] }
+    : { passed: [], skipped: [], failed: [{ name: command.join(' '), why: tail(output, 60) }] };
+}
+
+async function unit() {
+  const report = join(workspace('unit'), 'report.json');
+  const result = readReport(report, await run('unit', vitest('unit', report)));
+  // These need nothing from the machine: there is no reason to skip one.
+  const failed = result.skipped.map((name) => ({ name, why: 'skipped, but nothing may be skipped here' }));
+  return { ...result, skipped: [], failed: [...result.failed, ...failed] };
+}
+
+async function objects() {
+  for (const [program, name] of [
+    ['clang-19', 'clang-19'],
+    ['llvm-strip-19', 'llvm-19'],
+  ]) {
+    if (!find(program)) return { leftOut: `needs ${program} (Debian package ${name})` };
+  }
+  return oneTest('objects', ['test/testdata/build.sh', '--check']);
+}
+
+function skeletons() {
+  const all = checkSkeletons();
+  return {
+    passed: all.filter(({ why }) => why === undefined).map(({ name }) => name),
+    failed: all.filter(({ why }) => why !== undefined),
+    skipped: [],
+  };
+}
+
+async function kernelHere() {
+  const why = whyNoBpf();
+  if (why) return { leftOut: why };
+  const report = join(workspace('kernel'), 'report.json');
+  return readReport(report, await run('kernel', ['test/run/private-mounts.sh', ...vitest('kernel', report)]));
+}
+
+async function kernelEmulated(version) {
+  const share = workspace(`kernel-${version}`);
+  const machine = ['test/vm/run.sh', '-k', version];
+  const prepared = await run(version, [...machine, '-p']);
+  if (prepared.status === 126) return { leftOut: prepared.output.trim().split('\n').at(-1) };
+  // Emulation is ten to twenty times slower than the machine itself.
+  const tests = vitest('kernel', '/vmshare/report.json', '--testTimeout=240000', '--hookTimeout=240000');
+  const ran = await run(version, [...machine, '-t', '900', '-s', share, '--', ...tests]);
+  return readReport(join(share, 'report.json'), ran);
+}
+
+/** Phases of one row run side by side. `kernel` marks those that run test/kernel. */
+export const rows = [
+  [{ name: 'build', run: () => oneTest('build', tsc), essential: true }],
+  [{ name: 'lint', run: () => oneTest('lint', ['node_modules/.bin/biome', 'check', '.']) }],
+  [{ name: 'unit', run: unit }],
+  [{ name: 'objects', run: objects }],
+  [{ name: 'skeletons', run: async () => skeletons() }],
+  [{ name: 'kernel', run: kernelHere, kernel: true }],
+  ['6.1', '6.12'].map((version) => ({
+    name: `kernel-${version}`,
+    run: () => kernelEmulated(version),
+    kernel: true,
+  })),
+];
