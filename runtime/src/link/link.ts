@@ -1,4 +1,4 @@
-import { BpfError, NotSupportedError } from '../errors.js';
+import { BpfError, NotSupportedError, printable } from '../errors.js';
 import type { Fd, Kernel, LinkInfo } from '../kernel/kernel.js';
 
 /** How a link came to be: what {@link Link} needs to end it. */
@@ -67,13 +67,18 @@ export class Link implements Disposable {
     this.#onDetach.add(listener);
   }
 
+  /** Throws ERR_BPF_STATE after `detach()`; `verb` begins the sentence. */
+  protected assertAttached(verb: string): void {
+    if (this.#attached) return;
+    throw new BpfError('ERR_BPF_STATE', `${verb} link of "${printable(this.program)}": it is detached`);
+  }
+
   #bpfLink(verb: string): Fd {
-    if (!this.#attached)
-      throw new BpfError('ERR_BPF_STATE', `${verb} link of "${this.program}": it is detached`);
+    this.assertAttached(verb);
     if (this.#parts.fd === undefined) {
       throw new NotSupportedError(
         'bpf_link',
-        `${verb} link of "${this.program}" to ${this.target}: this kernel attached it without a bpf_link`,
+        `${verb} link of "${printable(this.program)}" to ${printable(this.target)}: this kernel attached it without a bpf_link`,
       );
     }
     return this.#parts.fd;

@@ -1,0 +1,15 @@
+/**
+ * Runs every step in order even when some throw, then throws the first error: what ends an attachment must not stop
+ * half way and leak the rest.
+ */
+export function releaseAll(...steps: readonly ((() => void) | undefined)[]): void {
+  const errors: unknown[] = [];
+  for (const step of steps) {
+    try {
+      step?.();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}

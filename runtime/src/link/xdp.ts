@@ -1,0 +1,178 @@
+import { printable } from '../errors.js';
+import type { Fd, Kernel } from '../kernel/kernel.js';
+import {
+  BPF_ATTACH_TYPE,
+  XDP_FLAGS_DRV_MODE,
+  XDP_FLAGS_HW_MODE,
+  XDP_FLAGS_REPLACE,
+  XDP_FLAGS_SKB_MODE,
+  XDP_FLAGS_UPDATE_IF_NOEXIST,
+} from '../uapi.js';
+import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
+import { whyRefused } from './privilege.js';
+import { list } from './text.js';
+
+/** Where in the packet's path an XDP program runs. */
+export type XdpMode = 'native' | 'generic' | 'offload';
+
+const modeFlags: Readonly<Record<XdpMode, number>> = {
+  native: XDP_FLAGS_DRV_MODE,
+  generic: XDP_FLAGS_SKB_MODE,
+  offload: XDP_FLAGS_HW_MODE,
+};
+
+/** A device an XDP program goes to. */
+export interface XdpAttachment extends Attachment {
+  readonly kernel: Kernel;
+  readonly prog: Fd;
+  readonly ifindex: number;
+  readonly mode: XdpMode | undefined;
+}
+
+/** What holds the program on the device. */
+export interface XdpHold {
+  /** The bpf_link; undefined when rtnetlink set the program. */
+  readonly fd?: Fd;
+  /** Exchanges the program. */
+  update(prog: Fd): void;
+  release(): void;
+}
+
+/** Index of a device given by name or index; the error for an unknown one lists those there are. */
+export function deviceIndex(kernel: Kernel, program: string, what: string, device: string | number): number {
+  const attachment = { program, target: `${what} ${device}` };
+  if (typeof device === 'number') {
+    if (kernel.ifname(device) !== undefined) return device;
+    throw cannotAttach(attachment, 'ENODEV', whyNoDevice(kernel, `with index ${device}`));
+  }
+  try {
+    return kernel.ifindex(device);
+  } catch (error) {
+    const unknown = errnoOf(error) === 'ENODEV';
+    const reason = unknown ? whyNoDevice(kernel, `called ${printable(device)}`) : undefined;
+    throw attachError(attachment, error, reason);
+  }
+}
+
+/**
+ * Attaches by bpf_link (Linux 5.9), on older kernels by rtnetlink. Neither replaces a program that is there: that
+ * takes `replaceXdp`.
+ */
+export function attachXdp(attachment: XdpAttachment): XdpHold {
+  const { kernel, prog, ifindex, mode } = attachment;
+  try {
+    const fd = kernel.linkCreate({
+      prog,
+      attachType: BPF_ATTACH_TYPE.XDP,
+      target: { ifindex },
+      flags: mode === undefined ? 0 : modeFlags[mode],
+    });
+    return { fd, update: (next) => kernel.linkUpdate(fd, next), release: () => kernel.close(fd) };
+  } catch (error) {
+    if (errnoOf(error) !== 'EINVAL') throw attachError(attachment, error, whyNoXdp(attachment, error));
+  }
+  // EINVAL: a kernel without XDP links, or one that will say the same again.
+  return setXdp(attachment, XDP_FLAGS_UPDATE_IF_NOEXIST, undefined);
+}
+
+/**
+ * Puts the program in the place of whatever rtnetlink set before it (of `old` only, when given; Linux 5.7). A program
+ * that a bpf_link holds cannot be replaced: the kernel answers EBUSY.
+ */
+export function replaceXdp(attachment: XdpAttachment, old: Fd | undefined): XdpHold {
+  return setXdp(attachment, old === undefined ? 0 : XDP_FLAGS_REPLACE, old);
+}
+
+function setXdp(attachment: XdpAttachment, flags: number, expected: Fd | undefined): XdpHold {
+  const { kernel, prog, ifindex, mode } = attachment;
+  const mine = mode === undefined ? 0 : modeFlags[mode];
+  try {
+    kernel.xdpSet(ifindex, prog, mine | flags, expected);
+  } catch (error) {
+    throw attachError(attachment, error, whyNoXdp(attachment, error));
+  }
+  let current = prog;
+  return {
+    update: (next) => {
+      kernel.xdpSet(ifindex, next, mine | XDP_FLAGS_REPLACE, current);
+      current = next;
+    },
+    release: () => clearXdp(kernel, ifindex, mine, current),
+  };
+}
+
+/** Takes the program off, unless it is gone already: the device removed, or another program in its place. */
+function clearXdp(kernel: Kernel, ifindex: number, mode: number, prog: Fd): void {
+  try {
+    kernel.xdpSet(ifindex, -1, mode | XDP_FLAGS_REPLACE, prog);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENODEV' || errno === 'EEXIST') return;
+    // Before 5.7 the kernel does not compare for us.
+    if (errno !== 'EINVAL') throw error;
+    const { id } = kernel.progInfo(prog);
+    const { native, generic, offload } = kernel.xdpQuery(ifindex);
+    if ([native, generic, offload].includes(id)) kernel.xdpSet(ifindex, -1, mode);
+  }
+}
+
+function whyNoXdp(attachment: XdpAttachment, error: unknown): Reason | undefined {
+  const { kernel, mode } = attachment;
+  switch (errnoOf(error)) {
+    case 'EPERM':
+      return whyRefused(kernel, ['CAP_NET_ADMIN']);
+    case 'EBUSY':
+    case 'EEXIST':
+      return whyTaken(attachment);
+    case 'EOPNOTSUPP':
+      if (mode === 'generic') return undefined;
+      return {
+        why:
+          mode === 'offload'
+            ? "the device's driver does not offload XDP programs"
+            : "the device's driver does not run XDP programs natively",
+        hint: "Use { mode: 'generic' }, which every device has",
+      };
+    default:
+      return undefined;
+  }
+}
+
+function whyTaken({ kernel, ifindex }: XdpAttachment): Reason | undefined {
+  const query = kernel.xdpQuery(ifindex);
+  const there = (['native', 'generic', 'offload'] as const)
+    .filter((mode) => query[mode] !== 0)
+    .map((mode) => `${nameOf(kernel, query[mode])} (${mode})`);
+  if (there.length === 0) return undefined;
+  const device = kernel.ifname(ifindex) ?? `device ${ifindex}`;
+  return {
+    why: `${printable(device)} already runs XDP program ${there.join(' and ')}`,
+    hint: `Detach it where it was attached, pass { replace: true }, or remove it: ip link set dev ${printable(device)} xdp off (bpftool link detach, when a bpf_link holds it)`,
+  };
+}
+
+/** `"count" id 17`, or the id alone when the program cannot be opened. */
+function nameOf(kernel: Kernel, id: number): string {
+  let fd: Fd;
+  try {
+    fd = kernel.progById(id);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return `id ${id}`;
+  }
+  try {
+    return `"${printable(kernel.progInfo(fd).name)}" id ${id}`;
+  } finally {
+    kernel.close(fd);
+  }
+}
+
+function whyNoDevice(kernel: Kernel, which: string): Reason {
+  const devices = list(kernel, '/sys/class/net') ?? [];
+  return {
+    why: `there is no network device ${which}`,
+    ...(devices.length > 0
+      ? { hint: `This host has ${devices.map((name) => printable(name)).join(', ')}` }
+      : {}),
+  };
+}
