@@ -1,3 +1,5 @@
+import { printable } from '../errors.js';
+import { nearest } from '../link/nearest.js';
 import * as all from './index.js';
 import { kindIn, type ProgramKind, type SectionRule } from './program.js';
 
@@ -36,4 +38,26 @@ export function kindOf(section: string): SectionMeaning | undefined {
 /** Every section form, sorted, for messages that list them. */
 export function knownSections(): readonly string[] {
   return rules.map(({ rule }) => rule.match).sort();
+}
+
+/**
+ * Why SEC(`section`) means nothing, as a clause with the nearest forms that do: `SEC("socket1") names no kind of
+ * program; did you mean SEC("socket")?`.
+ */
+export function unknownSection(section: string): string {
+  const shown = printable(section);
+  const head = `SEC("${shown}") names no kind of program`;
+  const begun = rules
+    .map(({ prefix }) => prefix)
+    .filter((prefix) => prefix !== '' && section.startsWith(prefix))
+    .sort((a, b) => b.length - a.length)[0];
+  if (begun !== undefined) {
+    return `${head}; did you mean SEC("${begun}")? libbpf before 1.0 took any name that began with it`;
+  }
+  const [first = ''] = section.split('/');
+  const near = nearest(
+    first,
+    rules.map(({ prefix }) => prefix),
+  ).map((prefix) => `SEC("${prefix}")`);
+  return near.length > 0 ? `${head}; did you mean ${near.join(' or ')}?` : head;
 }

@@ -33,6 +33,11 @@ export class Program {
     return this.handle.section;
   }
 
+  /** What follows the first `/` of SEC(): what the program is for, or empty. */
+  get target(): string {
+    return this.handle.target;
+  }
+
   /** The program's descriptor, owned by the skeleton: do not close it. */
   get fd(): Fd {
     return this.handle.fd();
@@ -62,11 +67,16 @@ export interface SectionRule {
   readonly sleepable?: boolean;
   /** BPF_F_XDP_HAS_FRAGS. */
   readonly frags?: boolean;
+  /** Loaded as TRACE_UPROBE_MULTI where the kernel has such links (Linux 6.6). */
+  readonly usdt?: boolean;
   /** Set when the section's target is a kernel type or function whose BTF id the load needs. */
-  readonly attachBtf?: {
-    readonly prefix: '' | 'btf_trace_' | 'bpf_lsm_' | 'bpf_iter_';
-    readonly kind: 'func' | 'typedef';
-  };
+  readonly attachBtf?: AttachBtf;
+}
+
+/** How the name in a section becomes the name of a kernel type. */
+export interface AttachBtf {
+  readonly prefix: '' | 'btf_trace_' | 'bpf_lsm_' | 'bpf_iter_';
+  readonly kind: 'func' | 'typedef';
 }
 
 /** A program kind: the sections it claims and the class its programs get. */
@@ -85,12 +95,16 @@ export interface ProgramShape<P extends Program = Program> {
   readonly section: string;
 }
 
-const kindMark = Symbol('ProgramKind');
+const kindMark: unique symbol = Symbol('ProgramKind');
 
-/** Declares a kind. The result is called by skeletons (`kprobe('kprobe/do_unlinkat')`) and read by `kindOf`. */
-export function kind<P extends Program>(
-  definition: ProgramKind<P>,
-): ((section: string) => ProgramShape<P>) & { readonly [kindMark]: ProgramKind<P> } {
+/** What {@link kind} makes: called by skeletons (`kprobe('kprobe/do_unlinkat')`), read by `kindOf`. */
+export interface DeclaredKind<P extends Program = Program> {
+  (section: string): ProgramShape<P>;
+  readonly [kindMark]: ProgramKind<P>;
+}
+
+/** Declares a kind. */
+export function kind<P extends Program>(definition: ProgramKind<P>): DeclaredKind<P> {
   return Object.assign((section: string): ProgramShape<P> => ({ kind: definition, section }), {
     [kindMark]: definition,
   });

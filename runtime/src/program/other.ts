@@ -1,0 +1,144 @@
+import { NotSupportedError, printable } from '../errors.js';
+import type { Link } from '../link/link.js';
+import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
+import { kind, Program, type SectionRule } from './program.js';
+
+/** A program that can be loaded and run on given data, but not yet attached by this package. */
+export class OtherProgram extends Program {}
+
+/** Sections libbpf attaches by themselves, and this package does not yet. */
+const autoAttached = new Set<string>();
+
+/** Marks rows whose programs libbpf attaches by themselves. */
+function auto(rows: readonly SectionRule[]): readonly SectionRule[] {
+  for (const row of rows) autoAttached.add(row.match.replace(/\+$/, ''));
+  return rows;
+}
+
+function row(match: string, type: number, attachType = 0, more: Partial<SectionRule> = {}): SectionRule {
+  return { match, type, ...(attachType === 0 ? {} : { attachType }), ...more };
+}
+
+const T = BPF_PROG_TYPE;
+const A = BPF_ATTACH_TYPE;
+const sleepable = { sleepable: true } as const;
+const optional = { attachTypeOptional: true } as const;
+const func = { attachBtf: { prefix: '', kind: 'func' } } as const;
+
+const probes: readonly SectionRule[] = auto([
+  row('uprobe+', T.KPROBE),
+  row('uprobe.s+', T.KPROBE, 0, sleepable),
+  row('uretprobe+', T.KPROBE),
+  row('uretprobe.s+', T.KPROBE, 0, sleepable),
+  row('kprobe.multi+', T.KPROBE, A.TRACE_KPROBE_MULTI),
+  row('kretprobe.multi+', T.KPROBE, A.TRACE_KPROBE_MULTI),
+  row('kprobe.session+', T.KPROBE, A.TRACE_KPROBE_SESSION),
+  row('uprobe.multi+', T.KPROBE, A.TRACE_UPROBE_MULTI),
+  row('uretprobe.multi+', T.KPROBE, A.TRACE_UPROBE_MULTI),
+  row('uprobe.session+', T.KPROBE, A.TRACE_UPROBE_SESSION),
+  row('uprobe.multi.s+', T.KPROBE, A.TRACE_UPROBE_MULTI, sleepable),
+  row('uretprobe.multi.s+', T.KPROBE, A.TRACE_UPROBE_MULTI, sleepable),
+  row('uprobe.session.s+', T.KPROBE, A.TRACE_UPROBE_SESSION, sleepable),
+  row('ksyscall+', T.KPROBE),
+  row('kretsyscall+', T.KPROBE),
+  row('usdt+', T.KPROBE, 0, { usdt: true }),
+  row('usdt.s+', T.KPROBE, 0, { usdt: true, sleepable: true }),
+]);
+
+const tracing: readonly SectionRule[] = auto([
+  row('fentry.multi+', T.TRACING, A.TRACE_FENTRY_MULTI),
+  row('fentry.multi.s+', T.TRACING, A.TRACE_FENTRY_MULTI, sleepable),
+  row('fexit.multi+', T.TRACING, A.TRACE_FEXIT_MULTI),
+  row('fexit.multi.s+', T.TRACING, A.TRACE_FEXIT_MULTI, sleepable),
+  row('fsession.multi+', T.TRACING, A.TRACE_FSESSION_MULTI),
+  row('fsession.multi.s+', T.TRACING, A.TRACE_FSESSION_MULTI, sleepable),
+  row('freplace+', T.EXT, 0, func),
+]);
+
+const traffic: readonly SectionRule[] = [
+  row('sk_reuseport/migrate', T.SK_REUSEPORT, A.SK_REUSEPORT_SELECT_OR_MIGRATE),
+  row('sk_reuseport', T.SK_REUSEPORT, A.SK_REUSEPORT_SELECT),
+  row('tc/ingress', T.SCHED_CLS, A.TCX_INGRESS),
+  row('tc/egress', T.SCHED_CLS, A.TCX_EGRESS),
+  row('tcx/ingress', T.SCHED_CLS, A.TCX_INGRESS),
+  row('tcx/egress', T.SCHED_CLS, A.TCX_EGRESS),
+  row('tc', T.SCHED_CLS),
+  row('classifier', T.SCHED_CLS),
+  row('action', T.SCHED_ACT),
+  row('netkit/primary', T.SCHED_CLS, A.NETKIT_PRIMARY),
+  row('netkit/peer', T.SCHED_CLS, A.NETKIT_PEER),
+  row('lwt_in', T.LWT_IN),
+  row('lwt_out', T.LWT_OUT),
+  row('lwt_xmit', T.LWT_XMIT),
+  row('lwt_seg6local', T.LWT_SEG6LOCAL),
+  row('sockops', T.SOCK_OPS, A.CGROUP_SOCK_OPS, optional),
+  row('sk_skb/stream_parser', T.SK_SKB, A.SK_SKB_STREAM_PARSER, optional),
+  row('sk_skb/stream_verdict', T.SK_SKB, A.SK_SKB_STREAM_VERDICT, optional),
+  row('sk_skb/verdict', T.SK_SKB, A.SK_SKB_VERDICT, optional),
+  row('sk_skb', T.SK_SKB),
+  row('sk_msg', T.SK_MSG, A.SK_MSG_VERDICT, optional),
+  row('flow_dissector', T.FLOW_DISSECTOR, A.FLOW_DISSECTOR, optional),
+  row('sk_lookup', T.SK_LOOKUP, A.SK_LOOKUP),
+  row('netfilter', T.NETFILTER, A.NETFILTER),
+];
+
+const cgroups: readonly SectionRule[] = [
+  row('cgroup_skb/ingress', T.CGROUP_SKB, A.CGROUP_INET_INGRESS, optional),
+  row('cgroup_skb/egress', T.CGROUP_SKB, A.CGROUP_INET_EGRESS, optional),
+  row('cgroup/skb', T.CGROUP_SKB),
+  row('cgroup/sock_create', T.CGROUP_SOCK, A.CGROUP_INET_SOCK_CREATE),
+  row('cgroup/sock_release', T.CGROUP_SOCK, A.CGROUP_INET_SOCK_RELEASE),
+  row('cgroup/sock', T.CGROUP_SOCK, A.CGROUP_INET_SOCK_CREATE, optional),
+  row('cgroup/post_bind4', T.CGROUP_SOCK, A.CGROUP_INET4_POST_BIND),
+  row('cgroup/post_bind6', T.CGROUP_SOCK, A.CGROUP_INET6_POST_BIND),
+  row('cgroup/bind4', T.CGROUP_SOCK_ADDR, A.CGROUP_INET4_BIND),
+  row('cgroup/bind6', T.CGROUP_SOCK_ADDR, A.CGROUP_INET6_BIND),
+  row('cgroup/connect4', T.CGROUP_SOCK_ADDR, A.CGROUP_INET4_CONNECT),
+  row('cgroup/connect6', T.CGROUP_SOCK_ADDR, A.CGROUP_INET6_CONNECT),
+  row('cgroup/connect_unix', T.CGROUP_SOCK_ADDR, A.CGROUP_UNIX_CONNECT),
+  row('cgroup/sendmsg4', T.CGROUP_SOCK_ADDR, A.CGROUP_UDP4_SENDMSG),
+  row('cgroup/sendmsg6', T.CGROUP_SOCK_ADDR, A.CGROUP_UDP6_SENDMSG),
+  row('cgroup/sendmsg_unix', T.CGROUP_SOCK_ADDR, A.CGROUP_UNIX_SENDMSG),
+  row('cgroup/recvmsg4', T.CGROUP_SOCK_ADDR, A.CGROUP_UDP4_RECVMSG),
+  row('cgroup/recvmsg6', T.CGROUP_SOCK_ADDR, A.CGROUP_UDP6_RECVMSG),
+  row('cgroup/recvmsg_unix', T.CGROUP_SOCK_ADDR, A.CGROUP_UNIX_RECVMSG),
+  row('cgroup/getpeername4', T.CGROUP_SOCK_ADDR, A.CGROUP_INET4_GETPEERNAME),
+  row('cgroup/getpeername6', T.CGROUP_SOCK_ADDR, A.CGROUP_INET6_GETPEERNAME),
+  row('cgroup/getpeername_unix', T.CGROUP_SOCK_ADDR, A.CGROUP_UNIX_GETPEERNAME),
+  row('cgroup/getsockname4', T.CGROUP_SOCK_ADDR, A.CGROUP_INET4_GETSOCKNAME),
+  row('cgroup/getsockname6', T.CGROUP_SOCK_ADDR, A.CGROUP_INET6_GETSOCKNAME),
+  row('cgroup/getsockname_unix', T.CGROUP_SOCK_ADDR, A.CGROUP_UNIX_GETSOCKNAME),
+  row('cgroup/sysctl', T.CGROUP_SYSCTL, A.CGROUP_SYSCTL),
+  row('cgroup/getsockopt', T.CGROUP_SOCKOPT, A.CGROUP_GETSOCKOPT),
+  row('cgroup/setsockopt', T.CGROUP_SOCKOPT, A.CGROUP_SETSOCKOPT),
+  row('cgroup/dev', T.CGROUP_DEVICE, A.CGROUP_DEVICE, optional),
+];
+
+const rest: readonly SectionRule[] = [
+  row('lsm_cgroup+', T.LSM, A.LSM_CGROUP, { attachBtf: { prefix: 'bpf_lsm_', kind: 'func' } }),
+  row('syscall', T.SYSCALL, 0, sleepable),
+  row('perf_event', T.PERF_EVENT),
+  row('lirc_mode2', T.LIRC_MODE2, A.LIRC_MODE2, optional),
+  // Attached through their map.
+  row('struct_ops+', T.STRUCT_OPS),
+  row('struct_ops.s+', T.STRUCT_OPS, 0, sleepable),
+];
+
+/** Every section of libbpf's table (libbpf.c, section_defs) that has no kind of its own here, and unknown ones. */
+export const otherProgram = kind({
+  kindName: 'otherProgram',
+  sections: [...probes, ...tracing, ...traffic, ...cgroups, ...rest],
+  program: OtherProgram,
+  autoAttach: refuseAutoAttach,
+});
+
+/** As libbpf, leaves alone what SEC() does not place; says so of what SEC() places and this package cannot. */
+function refuseAutoAttach(program: OtherProgram): Link | undefined {
+  const slash = program.section.indexOf('/');
+  const prefix = slash < 0 ? undefined : program.section.slice(0, slash);
+  if (prefix === undefined || !autoAttached.has(prefix)) return undefined;
+  throw new NotSupportedError(
+    prefix,
+    `attach "${printable(program.name)}": SEC("${printable(program.section)}") programs load, but this version cannot attach them. Switch it off before load (autoattach = false), or write it as kprobe, fentry or a tracepoint`,
+  );
+}

@@ -1,0 +1,66 @@
+import { printable } from '../errors.js';
+import type { Kernel } from '../kernel/kernel.js';
+import { attachError, cannotAttach, errnoOf, type Reason } from '../link/attach-error.js';
+import { Link } from '../link/link.js';
+import { nearest } from '../link/nearest.js';
+import { whyRefused } from '../link/privilege.js';
+import { availableEvents, tracefsRoot } from '../link/tracefs.js';
+import { BPF_PROG_TYPE } from '../uapi.js';
+import { kind, Program } from './program.js';
+
+/** A program that gets a tracepoint's raw arguments. `SEC("raw_tp/sched_switch")`, Linux 4.17. */
+export class RawTracepointProgram extends Program {
+  /**
+   * Attaches to the tracepoint `name` (no category), or without it to the one its SEC() names. Each call makes one
+   * more link. Throws a BpfError that names what this kernel lacks: the tracepoint, a capability.
+   */
+  attach(name: string = this.target): Link {
+    const { kernel } = this.handle;
+    const attachment = { program: this.name, target: `raw tracepoint ${name}`.trim() };
+    if (name === '') {
+      throw cannotAttach(attachment, 'ERR_BPF_ARGUMENT', {
+        why: 'SEC() names no tracepoint',
+        hint: `Name it in the call: attach('sched_switch')`,
+      });
+    }
+    const prog = this.fd;
+    try {
+      const fd = kernel.rawTracepointOpen(prog, name);
+      return this.handle.own(new Link({ kernel, ...attachment, fd, release: () => kernel.close(fd) }));
+    } catch (error) {
+      throw attachError(attachment, error, why(kernel, error, name));
+    }
+  }
+}
+
+function why(kernel: Kernel, error: unknown, name: string): Reason | undefined {
+  const errno = errnoOf(error);
+  if (errno === 'EPERM' || errno === 'EACCES') return whyRefused(kernel, ['CAP_BPF', 'CAP_PERFMON']);
+  if (errno !== 'ENOENT') return undefined;
+  const root = tracefsRoot(kernel);
+  const names = root === undefined ? [] : availableEvents(kernel, root).map(withoutCategory);
+  const near = nearest(name, names);
+  return {
+    why: `this kernel has no tracepoint ${printable(name)}`,
+    ...(near.length > 0 ? { hint: `Similar names: ${near.join(', ')}` } : {}),
+  };
+}
+
+function withoutCategory(event: string): string {
+  return event.slice(event.indexOf('/') + 1);
+}
+
+/** `SEC("raw_tp/name")`, `SEC("raw_tracepoint/name")`; `.w` for programs that write to the arguments (Linux 5.2). */
+export const rawTracepoint = kind({
+  kindName: 'rawTracepoint',
+  sections: [
+    { match: 'raw_tracepoint+', type: BPF_PROG_TYPE.RAW_TRACEPOINT },
+    { match: 'raw_tp+', type: BPF_PROG_TYPE.RAW_TRACEPOINT },
+    { match: 'raw_tracepoint.s+', type: BPF_PROG_TYPE.RAW_TRACEPOINT, sleepable: true },
+    { match: 'raw_tp.s+', type: BPF_PROG_TYPE.RAW_TRACEPOINT, sleepable: true },
+    { match: 'raw_tracepoint.w+', type: BPF_PROG_TYPE.RAW_TRACEPOINT_WRITABLE },
+    { match: 'raw_tp.w+', type: BPF_PROG_TYPE.RAW_TRACEPOINT_WRITABLE },
+  ],
+  program: RawTracepointProgram,
+  autoAttach: (program) => (program.section.includes('/') ? program.attach() : undefined),
+});

@@ -1,0 +1,56 @@
+import { printable } from '../errors.js';
+import type { Fd } from '../kernel/kernel.js';
+import { attachError, errnoOf } from '../link/attach-error.js';
+import { Link } from '../link/link.js';
+import { whyRefused } from '../link/privilege.js';
+import { deviceIndex } from '../link/xdp.js';
+import { BPF_PROG_TYPE } from '../uapi.js';
+import { kind, Program } from './program.js';
+
+/** A program that sees what a socket receives and says how many bytes of it to keep. `SEC("socket")`, Linux 3.19. */
+export class SocketFilterProgram extends Program {
+  /**
+   * Runs the program on every packet of a network device, by name or index: through a packet socket of its own, which
+   * detaching closes. Nobody reads that socket, so a program that only counts should return 0.
+   */
+  attach(device: string | number): Link {
+    const { kernel } = this.handle;
+    const prog = this.fd;
+    const ifindex = deviceIndex(kernel, this.name, 'socket filter on', device);
+    const shown = printable(kernel.ifname(ifindex) ?? `device ${ifindex}`);
+    const attachment = { program: this.name, target: `socket filter on ${shown}` };
+    let socket: Fd | undefined;
+    try {
+      const opened = kernel.packetSocket(ifindex);
+      socket = opened;
+      kernel.socketAttach(opened, prog);
+      return this.handle.own(new Link({ kernel, ...attachment, release: () => kernel.close(opened) }));
+    } catch (error) {
+      if (socket !== undefined) kernel.close(socket);
+      const refused = errnoOf(error) === 'EPERM';
+      throw attachError(attachment, error, refused ? whyRefused(kernel, ['CAP_NET_RAW']) : undefined);
+    }
+  }
+
+  /**
+   * Makes the program the filter of a socket the caller has, in place of any filter before it. Detach the link before
+   * closing the socket.
+   */
+  attachTo(socket: Fd): Link {
+    const { kernel } = this.handle;
+    const attachment = { program: this.name, target: `socket ${socket}` };
+    try {
+      kernel.socketAttach(socket, this.fd);
+    } catch (error) {
+      throw attachError(attachment, error);
+    }
+    return this.handle.own(new Link({ kernel, ...attachment, release: () => kernel.socketDetach(socket) }));
+  }
+}
+
+/** `SEC("socket")`. */
+export const socketFilter = kind({
+  kindName: 'socketFilter',
+  sections: [{ match: 'socket', type: BPF_PROG_TYPE.SOCKET_FILTER }],
+  program: SocketFilterProgram,
+});

@@ -1,0 +1,79 @@
+import { printable } from '../errors.js';
+import { Link, type LinkParts } from '../link/link.js';
+import { attachXdp, deviceIndex, replaceXdp, type XdpHold, type XdpMode } from '../link/xdp.js';
+import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
+import { kind, Program } from './program.js';
+
+/** How {@link XdpProgram.attach} attaches. */
+export interface XdpOptions {
+  /** Absent: the kernel chooses native where the driver has it, else generic. */
+  readonly mode?: XdpMode;
+  /**
+   * Takes the place of a program that is there (set by `ip link`, not held by a bpf_link): of any with `true`, only of
+   * this one otherwise. The program before it does not come back on detach.
+   */
+  readonly replace?: boolean | XdpProgram;
+}
+
+/** One XDP program on one device. */
+export class XdpLink extends Link {
+  readonly #hold: XdpHold;
+
+  constructor(parts: LinkParts, hold: XdpHold) {
+    super(parts);
+    this.#hold = hold;
+  }
+
+  /** Exchanges the program without a packet in between that sees none. Linux 5.9. */
+  update(program: XdpProgram): void {
+    this.assertAttached('update');
+    this.#hold.update(program.fd);
+  }
+}
+
+/** A program that sees packets as a device receives them. `SEC("xdp")`, Linux 4.8. */
+export class XdpProgram extends Program {
+  /**
+   * Attaches to a network device, by name or index. Throws a BpfError that says why not: no such device, another XDP
+   * program in the way, a driver without native mode, a missing capability.
+   *
+   * On kernels before 5.9 (and with `replace`) the program stays on the device when the process dies without
+   * detaching.
+   *
+   * @example using link = skel.progs.count_packets.attach('eth0', { mode: 'generic' });
+   */
+  attach(device: string | number, options: XdpOptions = {}): XdpLink {
+    const { kernel } = this.handle;
+    const { mode, replace = false } = options;
+    const prog = this.fd;
+    const ifindex = deviceIndex(kernel, this.name, 'xdp', device);
+    const shown = printable(kernel.ifname(ifindex) ?? `device ${ifindex}`);
+    const target = `xdp ${shown}${mode === undefined ? '' : ` (${mode})`}`;
+    const attachment = { kernel, prog, program: this.name, target, ifindex, mode };
+    const hold =
+      replace === false
+        ? attachXdp(attachment)
+        : replaceXdp(attachment, replace === true ? undefined : replace.fd);
+    const { fd, release } = hold;
+    const parts = { kernel, program: this.name, target, release, ...(fd === undefined ? {} : { fd }) };
+    const link = new XdpLink(parts, hold);
+    this.handle.own(link);
+    return link;
+  }
+}
+
+const { XDP } = BPF_PROG_TYPE;
+
+/** `SEC("xdp")`; `.frags` for packets in several buffers (Linux 5.18). `/devmap` and `/cpumap` programs go into maps. */
+export const xdp = kind({
+  kindName: 'xdp',
+  sections: [
+    { match: 'xdp.frags/devmap', type: XDP, attachType: BPF_ATTACH_TYPE.XDP_DEVMAP, frags: true },
+    { match: 'xdp/devmap', type: XDP, attachType: BPF_ATTACH_TYPE.XDP_DEVMAP },
+    { match: 'xdp.frags/cpumap', type: XDP, attachType: BPF_ATTACH_TYPE.XDP_CPUMAP, frags: true },
+    { match: 'xdp/cpumap', type: XDP, attachType: BPF_ATTACH_TYPE.XDP_CPUMAP },
+    { match: 'xdp.frags', type: XDP, attachType: BPF_ATTACH_TYPE.XDP, frags: true },
+    { match: 'xdp', type: XDP, attachType: BPF_ATTACH_TYPE.XDP, attachTypeOptional: true },
+  ],
+  program: XdpProgram,
+});
