@@ -1,4 +1,4 @@
-import { type BpfErrorDetails, SyscallError } from '../errors.js';
+import { type BpfErrorDetails, printable, SyscallError } from '../errors.js';
 
 /** Errno values of Linux on x64, arm64 and every other architecture that uses the generic table. */
 export const ERRNO = {
@@ -287,7 +287,16 @@ export function errnoText(errno: number): string {
   return name === undefined ? `error ${errno}` : texts[name];
 }
 
-/** The error of one refused system call. */
-export function syscallError(syscall: string, errno: number, details: BpfErrorDetails = {}): SyscallError {
-  return new SyscallError(syscall, errno, errnoName(errno), errnoText(errno), details);
+/**
+ * The error of one refused system call. `subject` is what it was about, a path or a device, and goes into the
+ * message, made printable.
+ */
+export function syscallError(
+  syscall: string,
+  errno: number,
+  subject?: string,
+  details: BpfErrorDetails = {},
+): SyscallError {
+  const text = subject === undefined ? errnoText(errno) : `${printable(subject)}: ${errnoText(errno)}`;
+  return new SyscallError(syscall, errno, errnoName(errno), text, details);
 }

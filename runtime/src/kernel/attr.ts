@@ -1,0 +1,376 @@
+import { BPF_F_TOKEN_FD, BPF_F_VTYPE_BTF_OBJ_FD, BPF_OBJ_NAME_LEN, BPF_TAG_SIZE } from '../uapi.js';
+import { type AddressOf, Fields } from './fields.js';
+import type {
+  Fd,
+  LinkCreate,
+  LinkInfo,
+  MapBatch,
+  MapCreate,
+  MapInfo,
+  ProgInfo,
+  ProgLoad,
+  TestRun,
+  VerifierLog,
+} from './kernel.js';
+
+/** Room for the largest command, so that a kernel that answers in the structure never writes past it. */
+const ATTR_SIZE = 192;
+
+/** Byte offsets in `union bpf_attr` (include/uapi/linux/bpf.h) by command; a kernel test compares them with BTF. */
+export const ATTR = {
+  mapCreate: {
+    map_type: 0,
+    key_size: 4,
+    value_size: 8,
+    max_entries: 12,
+    map_flags: 16,
+    inner_map_fd: 20,
+    numa_node: 24,
+    map_name: 28,
+    map_ifindex: 44,
+    btf_fd: 48,
+    btf_key_type_id: 52,
+    btf_value_type_id: 56,
+    btf_vmlinux_value_type_id: 60,
+    map_extra: 64,
+    value_type_btf_obj_fd: 72,
+    map_token_fd: 76,
+  },
+  element: { map_fd: 0, key: 8, value: 16, flags: 24 },
+  batch: {
+    in_batch: 0,
+    out_batch: 8,
+    keys: 16,
+    values: 24,
+    count: 32,
+    map_fd: 36,
+    elem_flags: 40,
+    flags: 48,
+  },
+  progLoad: {
+    prog_type: 0,
+    insn_cnt: 4,
+    insns: 8,
+    license: 16,
+    log_level: 24,
+    log_size: 28,
+    log_buf: 32,
+    kern_version: 40,
+    prog_flags: 44,
+    prog_name: 48,
+    prog_ifindex: 64,
+    expected_attach_type: 68,
+    prog_btf_fd: 72,
+    func_info_rec_size: 76,
+    func_info: 80,
+    func_info_cnt: 88,
+    line_info_rec_size: 92,
+    line_info: 96,
+    line_info_cnt: 104,
+    attach_btf_id: 108,
+    attach_prog_fd: 112,
+    attach_btf_obj_fd: 112,
+    fd_array: 120,
+    prog_token_fd: 144,
+  },
+  object: { pathname: 0, bpf_fd: 8 },
+  test: {
+    prog_fd: 0,
+    retval: 4,
+    data_size_in: 8,
+    data_size_out: 12,
+    data_in: 16,
+    data_out: 24,
+    repeat: 32,
+    duration: 36,
+    ctx_size_in: 40,
+    ctx_size_out: 44,
+    ctx_in: 48,
+    ctx_out: 56,
+    flags: 64,
+    cpu: 68,
+    batch_size: 72,
+  },
+  info: { bpf_fd: 0, info_len: 4, info: 8 },
+  rawTracepoint: { name: 0, prog_fd: 8 },
+  btfLoad: { btf: 0, btf_log_buf: 8, btf_size: 16, btf_log_size: 20, btf_log_level: 24 },
+  linkCreate: {
+    prog_fd: 0,
+    target_fd: 4,
+    target_ifindex: 4,
+    attach_type: 8,
+    flags: 12,
+    target_btf_id: 16,
+    perf_event_cookie: 16,
+    tracing_target_btf_id: 16,
+    tracing_cookie: 24,
+  },
+  linkUpdate: { link_fd: 0, new_prog_fd: 4 },
+} as const;
+
+/** Byte offsets in what BPF_OBJ_GET_INFO_BY_FD answers. */
+export const INFO = {
+  map: {
+    type: 0,
+    id: 4,
+    key_size: 8,
+    value_size: 12,
+    max_entries: 16,
+    map_flags: 20,
+    name: 24,
+    btf_id: 64,
+    map_extra: 80,
+  },
+  prog: {
+    type: 0,
+    id: 4,
+    tag: 8,
+    jited_prog_len: 16,
+    xlated_prog_len: 20,
+    nr_map_ids: 52,
+    map_ids: 56,
+    name: 64,
+    btf_id: 128,
+    verified_insns: 216,
+  },
+  link: { type: 0, id: 4, prog_id: 8 },
+} as const;
+
+/** The four fields every map element command shares, in a buffer that is reused from call to call. */
+export class ElementAttr {
+  /** Bytes of the structure the kernel is told. */
+  static readonly size = 32;
+  readonly bytes = new Uint8Array(ElementAttr.size);
+  readonly #u32 = new Uint32Array(this.bytes.buffer);
+  readonly #u64 = new BigUint64Array(this.bytes.buffer);
+
+  set(fd: Fd, key: bigint, value: bigint, flags: bigint): void {
+    this.#u32[ATTR.element.map_fd / 4] = fd;
+    this.#u64[ATTR.element.key / 8] = key;
+    this.#u64[ATTR.element.value / 8] = value;
+    this.#u64[ATTR.element.flags / 8] = flags;
+  }
+}
+
+export function mapCreateAttr(map: MapCreate): Fields {
+  const at = ATTR.mapCreate;
+  const flags =
+    (map.flags ?? 0) |
+    (map.tokenFd === undefined ? 0 : BPF_F_TOKEN_FD) |
+    (map.valueTypeBtfObjFd === undefined ? 0 : BPF_F_VTYPE_BTF_OBJ_FD);
+  return new Fields(ATTR_SIZE)
+    .u32(at.map_type, map.type)
+    .u32(at.key_size, map.keySize)
+    .u32(at.value_size, map.valueSize)
+    .u32(at.max_entries, map.maxEntries)
+    .u32(at.map_flags, flags)
+    .u32(at.inner_map_fd, map.innerMapFd)
+    .u32(at.numa_node, map.numaNode)
+    .name(at.map_name, BPF_OBJ_NAME_LEN, map.name)
+    .u32(at.map_ifindex, map.ifindex)
+    .u32(at.btf_fd, map.btfFd)
+    .u32(at.btf_key_type_id, map.btfKeyTypeId)
+    .u32(at.btf_value_type_id, map.btfValueTypeId)
+    .u32(at.btf_vmlinux_value_type_id, map.btfVmlinuxValueTypeId)
+    .u64(at.map_extra, map.mapExtra)
+    .u32(at.value_type_btf_obj_fd, map.valueTypeBtfObjFd)
+    .u32(at.map_token_fd, map.tokenFd);
+}
+
+/** `next` receives the cursor of the following batch. */
+export function batchAttr(fd: Fd, batch: MapBatch, next: Uint8Array, addressOf: AddressOf): Fields {
+  const at = ATTR.batch;
+  return new Fields(ATTR_SIZE, addressOf)
+    .pointer(at.in_batch, batch.cursor)
+    .pointer(at.out_batch, next)
+    .pointer(at.keys, batch.keys)
+    .pointer(at.values, batch.values)
+    .u32(at.count, batch.count)
+    .u32(at.map_fd, fd)
+    .u64(at.elem_flags, batch.flags);
+}
+
+export function progLoadAttr(prog: ProgLoad, addressOf: AddressOf): Fields {
+  const at = ATTR.progLoad;
+  const flags = (prog.flags ?? 0) | (prog.tokenFd === undefined ? 0 : BPF_F_TOKEN_FD);
+  const fields = new Fields(ATTR_SIZE, addressOf)
+    .u32(at.prog_type, prog.type)
+    .u32(at.insn_cnt, prog.insns.length / 8)
+    .pointer(at.insns, prog.insns)
+    .string(at.license, prog.license)
+    .u32(at.kern_version, prog.kernelVersion)
+    .u32(at.prog_flags, flags)
+    .name(at.prog_name, BPF_OBJ_NAME_LEN, prog.name)
+    .u32(at.prog_ifindex, prog.ifindex)
+    .u32(at.expected_attach_type, prog.expectedAttachType)
+    .u32(at.prog_btf_fd, prog.btfFd)
+    .u32(at.attach_btf_id, prog.attachBtfId)
+    .u32(at.attach_btf_obj_fd, prog.attachBtfObjFd)
+    .u32(at.attach_prog_fd, prog.attachProgFd)
+    .u32(at.prog_token_fd, prog.tokenFd);
+  if (prog.fdArray !== undefined)
+    fields.pointer(
+      at.fd_array,
+      new Uint8Array(prog.fdArray.buffer, prog.fdArray.byteOffset, prog.fdArray.byteLength),
+    );
+  if (prog.funcInfo !== undefined && prog.funcInfo.bytes.length > 0) {
+    const { recordSize, bytes } = prog.funcInfo;
+    fields
+      .u32(at.func_info_rec_size, recordSize)
+      .pointer(at.func_info, bytes)
+      .u32(at.func_info_cnt, bytes.length / recordSize);
+  }
+  if (prog.lineInfo !== undefined && prog.lineInfo.bytes.length > 0) {
+    const { recordSize, bytes } = prog.lineInfo;
+    fields
+      .u32(at.line_info_rec_size, recordSize)
+      .pointer(at.line_info, bytes)
+      .u32(at.line_info_cnt, bytes.length / recordSize);
+  }
+  // Level, size and buffer: all three or none, or the kernel answers EINVAL.
+  if (wanted(prog.log)) {
+    fields
+      .u32(at.log_level, prog.log.level)
+      .u32(at.log_size, prog.log.buffer.length)
+      .pointer(at.log_buf, prog.log.buffer);
+  }
+  return fields;
+}
+
+export function btfLoadAttr(btf: Uint8Array, log: VerifierLog | undefined, addressOf: AddressOf): Fields {
+  const at = ATTR.btfLoad;
+  const fields = new Fields(ATTR_SIZE, addressOf).pointer(at.btf, btf).u32(at.btf_size, btf.length);
+  if (wanted(log)) {
+    fields
+      .u32(at.btf_log_level, log.level)
+      .u32(at.btf_log_size, log.buffer.length)
+      .pointer(at.btf_log_buf, log.buffer);
+  }
+  return fields;
+}
+
+export function linkCreateAttr(link: LinkCreate): Fields {
+  const at = ATTR.linkCreate;
+  const fields = new Fields(ATTR_SIZE)
+    .u32(at.prog_fd, link.prog)
+    .u32(at.attach_type, link.attachType)
+    .u32(at.flags, link.flags);
+  if (link.target !== undefined) {
+    if ('fd' in link.target) fields.u32(at.target_fd, link.target.fd);
+    else fields.u32(at.target_ifindex, link.target.ifindex);
+  }
+  switch (link.options?.kind) {
+    case 'perf_event':
+      return fields.u64(at.perf_event_cookie, link.options.cookie);
+    case 'tracing':
+      return fields
+        .u32(at.tracing_target_btf_id, link.options.targetBtfId)
+        .u64(at.tracing_cookie, link.options.cookie);
+    default:
+      return fields;
+  }
+}
+
+export function linkUpdateAttr(link: Fd, prog: Fd): Fields {
+  return new Fields(ATTR_SIZE).u32(ATTR.linkUpdate.link_fd, link).u32(ATTR.linkUpdate.new_prog_fd, prog);
+}
+
+export function rawTracepointAttr(prog: Fd, name: string | undefined, addressOf: AddressOf): Fields {
+  return new Fields(ATTR_SIZE, addressOf)
+    .string(ATTR.rawTracepoint.name, name)
+    .u32(ATTR.rawTracepoint.prog_fd, prog);
+}
+
+/** BPF_OBJ_PIN, or BPF_OBJ_GET without `fd`. */
+export function objectAttr(path: string, fd: Fd | undefined, addressOf: AddressOf): Fields {
+  return new Fields(ATTR_SIZE, addressOf).string(ATTR.object.pathname, path).u32(ATTR.object.bpf_fd, fd);
+}
+
+/** Commands that take one number in the first field: MAP_FREEZE, LINK_DETACH, *_GET_FD_BY_ID. */
+export function singleAttr(value: number): Fields {
+  return new Fields(ATTR_SIZE).u32(0, value);
+}
+
+export function infoAttr(fd: Fd, info: Fields, addressOf: AddressOf): Fields {
+  return new Fields(ATTR_SIZE, addressOf)
+    .u32(ATTR.info.bpf_fd, fd)
+    .u32(ATTR.info.info_len, info.bytes.length)
+    .pointer(ATTR.info.info, info.bytes);
+}
+
+/** Where BPF_PROG_TEST_RUN writes; both may be empty. */
+export interface TestBuffers {
+  readonly context: Uint8Array;
+  readonly dataOut: Uint8Array;
+  readonly contextOut: Uint8Array;
+}
+
+export function testRunAttr(prog: Fd, run: TestRun, buffers: TestBuffers, addressOf: AddressOf): Fields {
+  const at = ATTR.test;
+  return new Fields(ATTR_SIZE, addressOf)
+    .u32(at.prog_fd, prog)
+    .u32(at.data_size_in, run.data?.length)
+    .pointer(at.data_in, run.data)
+    .u32(at.data_size_out, buffers.dataOut.length)
+    .pointer(at.data_out, buffers.dataOut)
+    .u32(at.repeat, run.repeat)
+    .u32(at.ctx_size_in, buffers.context.length)
+    .pointer(at.ctx_in, buffers.context)
+    .u32(at.ctx_size_out, buffers.contextOut.length)
+    .pointer(at.ctx_out, buffers.contextOut)
+    .u32(at.flags, run.flags)
+    .u32(at.cpu, run.cpu)
+    .u32(at.batch_size, run.batchSize);
+}
+
+/** A zeroed answer buffer: newer kernels fill more than is read here, older ones less. */
+export function infoFields(addressOf?: AddressOf): Fields {
+  return new Fields(256, addressOf);
+}
+
+export function readMapInfo(info: Fields): MapInfo {
+  const at = INFO.map;
+  return {
+    type: info.readU32(at.type),
+    id: info.readU32(at.id),
+    keySize: info.readU32(at.key_size),
+    valueSize: info.readU32(at.value_size),
+    maxEntries: info.readU32(at.max_entries),
+    flags: info.readU32(at.map_flags),
+    name: info.readName(at.name, BPF_OBJ_NAME_LEN),
+    btfId: info.readU32(at.btf_id),
+    mapExtra: info.readU64(at.map_extra),
+  };
+}
+
+export function readProgInfo(info: Fields, mapIds: readonly number[]): ProgInfo {
+  const at = INFO.prog;
+  return {
+    type: info.readU32(at.type),
+    id: info.readU32(at.id),
+    name: info.readName(at.name, BPF_OBJ_NAME_LEN),
+    tag: hex(info.bytes.subarray(at.tag, at.tag + BPF_TAG_SIZE)),
+    xlatedSize: info.readU32(at.xlated_prog_len),
+    jitedSize: info.readU32(at.jited_prog_len),
+    verifiedInsns: info.readU32(at.verified_insns),
+    mapIds,
+    btfId: info.readU32(at.btf_id),
+  };
+}
+
+export function readLinkInfo(info: Fields): LinkInfo {
+  const at = INFO.link;
+  return {
+    type: info.readU32(at.type),
+    id: info.readU32(at.id),
+    progId: info.readU32(at.prog_id),
+  };
+}
+
+function wanted(log: VerifierLog | undefined): log is VerifierLog {
+  return log !== undefined && log.level > 0 && log.buffer.length > 0;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,231 @@
+import { dirname } from 'node:path';
+import { BPF_CMD, kernelVersion } from '../uapi.js';
+import { RecentAddresses } from './addresses.js';
+import * as attrs from './attr.js';
+import { goodFd } from './descriptors.js';
+import { ERRNO, syscallError } from './errno.js';
+import type { Fields } from './fields.js';
+import { fileSystemMagic } from './host.js';
+import type { Fd, Kernel, ProgLoad, TestRun, TestRunResult } from './kernel.js';
+import type { Libc } from './libc.js';
+import { raiseMemlock } from './memlock.js';
+
+type Command = keyof typeof BPF_CMD;
+
+const BPF_FS_MAGIC = 0xcafe4a11;
+/** libbpf's PROG_LOAD_ATTEMPTS: the verifier answers EAGAIN when a signal interrupts it. */
+const LOAD_ATTEMPTS = 5;
+/** Room for data a program adds in front of or behind its packet in a test run. */
+const TEST_DATA_GROWTH = 256;
+const EXPECTED_MAPS = 64;
+
+/** The calls of bpf(2) that have a structure of their own. */
+class Bpf {
+  readonly libc: Libc;
+  readonly addressOf: (bytes: Uint8Array) => bigint;
+
+  constructor(libc: Libc) {
+    this.libc = libc;
+    this.addressOf = libc.address;
+  }
+
+  /** Runs a command; -1 on refusal, with the errno to be asked for next. */
+  attempt(command: Command, fields: Fields): number {
+    const result = this.libc.bpf(BPF_CMD[command], Number(this.addressOf(fields.bytes)), fields.end);
+    // What the structure points at is used until here, whatever the optimiser thinks.
+    fields.release();
+    return result;
+  }
+
+  run(command: Command, fields: Fields, subject?: string): void {
+    if (this.attempt(command, fields) < 0) throw this.refusal(command, subject);
+  }
+
+  open(command: Command, fields: Fields, subject?: string): Fd {
+    return goodFd(this.libc, nameOf(command), this.attempt(command, fields), subject);
+  }
+
+  refusal(command: Command, subject?: string): Error {
+    return syscallError(nameOf(command), this.libc.errno(), subject);
+  }
+
+  info(fd: Fd, info: Fields): Fields {
+    this.run('OBJ_GET_INFO_BY_FD', attrs.infoAttr(fd, info, this.addressOf));
+    return info;
+  }
+}
+
+function nameOf(command: Command): string {
+  return `bpf(BPF_${command})`;
+}
+
+type ElementCalls = Pick<
+  Kernel,
+  'mapLookup' | 'mapUpdate' | 'mapDelete' | 'mapLookupAndDelete' | 'mapNextKey'
+>;
+
+/** One entry at a time: the hot path. Nothing is allocated but the BigInts of addresses. */
+export function elementCalls(libc: Libc): ElementCalls {
+  const attr = new attrs.ElementAttr();
+  const at = Number(libc.address(attr.bytes));
+  const addresses = new RecentAddresses(libc.address);
+
+  /** False for ENOENT, which is an answer and not a refusal. */
+  const call = (
+    command: Command,
+    fd: Fd,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    flags: bigint,
+  ): boolean => {
+    attr.set(fd, key === null ? 0n : addresses.of(key), value === null ? 0n : addresses.of(value), flags);
+    if (libc.bpf(BPF_CMD[command], at, attrs.ElementAttr.size) >= 0) return true;
+    const errno = libc.errno();
+    if (errno === ERRNO.ENOENT) return false;
+    throw syscallError(nameOf(command), errno);
+  };
+
+  return {
+    mapLookup: (fd, key, value, flags = 0n) => call('MAP_LOOKUP_ELEM', fd, key, value, flags),
+    mapUpdate(fd, key, value, flags = 0n) {
+      if (!call('MAP_UPDATE_ELEM', fd, key, value, flags)) {
+        throw syscallError(nameOf('MAP_UPDATE_ELEM'), ERRNO.ENOENT);
+      }
+    },
+    mapDelete: (fd, key) => call('MAP_DELETE_ELEM', fd, key, null, 0n),
+    mapLookupAndDelete: (fd, key, value, flags = 0n) =>
+      call('MAP_LOOKUP_AND_DELETE_ELEM', fd, key, value, flags),
+    mapNextKey: (fd, key, next) => call('MAP_GET_NEXT_KEY', fd, key, next, 0n),
+  };
+}
+
+type MapCalls = Pick<Kernel, 'mapCreate' | 'mapFreeze' | 'mapLookupBatch' | 'mapInfo'>;
+
+export function mapCalls(libc: Libc, version: number): MapCalls {
+  const bpf = new Bpf(libc);
+  return {
+    mapCreate(map) {
+      raiseMemlock(libc, version);
+      return bpf.open('MAP_CREATE', attrs.mapCreateAttr(named(map, version)));
+    },
+
+    mapFreeze(fd) {
+      bpf.run('MAP_FREEZE', attrs.singleAttr(fd));
+    },
+
+    mapLookupBatch(fd, batch) {
+      // Hash maps keep a 32-bit bucket number in the cursor, tries a whole key.
+      const next = new Uint8Array(Math.max(batch.keySize, 8));
+      const fields = attrs.batchAttr(fd, batch, next, bpf.addressOf);
+      const command = batch.remove === true ? 'MAP_LOOKUP_AND_DELETE_BATCH' : 'MAP_LOOKUP_BATCH';
+      if (bpf.attempt(command, fields) < 0) {
+        const errno = libc.errno();
+        // The last batch is delivered with ENOENT.
+        if (errno !== ERRNO.ENOENT) throw syscallError(nameOf(command), errno);
+        return { count: fields.readU32(attrs.ATTR.batch.count), cursor: undefined };
+      }
+      return { count: fields.readU32(attrs.ATTR.batch.count), cursor: next };
+    },
+
+    mapInfo: (fd) => attrs.readMapInfo(bpf.info(fd, attrs.infoFields())),
+  };
+}
+
+type ProgCalls = Pick<Kernel, 'progLoad' | 'progTestRun' | 'progInfo' | 'progById' | 'btfLoad' | 'btfById'>;
+
+export function progCalls(libc: Libc, version: number): ProgCalls {
+  const bpf = new Bpf(libc);
+  return {
+    progLoad(prog) {
+      raiseMemlock(libc, version);
+      return loadProg(bpf, named(prog, version));
+    },
+    progTestRun: (fd, run) => testRun(bpf, fd, run),
+    progInfo: (fd) => {
+      let ids = new Uint32Array(EXPECTED_MAPS);
+      for (;;) {
+        const info = attrs.infoFields(libc.address);
+        info.u32(attrs.INFO.prog.nr_map_ids, ids.length);
+        info.pointer(attrs.INFO.prog.map_ids, new Uint8Array(ids.buffer));
+        bpf.info(fd, info);
+        info.release();
+        const count = info.readU32(attrs.INFO.prog.nr_map_ids);
+        if (count <= ids.length) return attrs.readProgInfo(info, Array.from(ids.subarray(0, count)));
+        ids = new Uint32Array(count);
+      }
+    },
+    progById: (id) => bpf.open('PROG_GET_FD_BY_ID', attrs.singleAttr(id), `program id ${id}`),
+    btfLoad(btf, log) {
+      raiseMemlock(libc, version);
+      return bpf.open('BTF_LOAD', attrs.btfLoadAttr(btf, log, bpf.addressOf));
+    },
+    btfById: (id) => bpf.open('BTF_GET_FD_BY_ID', attrs.singleAttr(id), `BTF id ${id}`),
+  };
+}
+
+function loadProg(bpf: Bpf, prog: ProgLoad): Fd {
+  for (let left = LOAD_ATTEMPTS; ; left--) {
+    const fd = bpf.attempt('PROG_LOAD', attrs.progLoadAttr(prog, bpf.addressOf));
+    if (fd >= 0 || left === 1 || bpf.libc.errno() !== ERRNO.EAGAIN) {
+      return goodFd(bpf.libc, nameOf('PROG_LOAD'), fd);
+    }
+  }
+}
+
+function testRun(bpf: Bpf, fd: Fd, run: TestRun): TestRunResult {
+  // Programs of type SYSCALL get their context back in place: what the caller gave stays as it was.
+  const context = new Uint8Array(run.context ?? []);
+  const dataOut = new Uint8Array(
+    run.dataOutSize ?? (run.data === undefined ? 0 : run.data.length + TEST_DATA_GROWTH),
+  );
+  const contextOut = new Uint8Array(run.contextOutSize ?? 0);
+  const fields = attrs.testRunAttr(fd, run, { context, dataOut, contextOut }, bpf.addressOf);
+  bpf.run('PROG_TEST_RUN', fields);
+  const at = attrs.ATTR.test;
+  const contextSize = fields.readU32(at.ctx_size_out);
+  return {
+    returnValue: fields.readU32(at.retval),
+    duration: fields.readU32(at.duration),
+    data: dataOut.subarray(0, fields.readU32(at.data_size_out)),
+    context: contextOut.length === 0 ? context : contextOut.subarray(0, contextSize),
+  };
+}
+
+type LinkCalls = Pick<
+  Kernel,
+  'linkCreate' | 'linkUpdate' | 'linkDetach' | 'linkInfo' | 'rawTracepointOpen' | 'pin' | 'pinned'
+>;
+
+export function linkCalls(libc: Libc): LinkCalls {
+  const bpf = new Bpf(libc);
+  return {
+    linkCreate: (link) => bpf.open('LINK_CREATE', attrs.linkCreateAttr(link)),
+    linkUpdate: (link, prog) => bpf.run('LINK_UPDATE', attrs.linkUpdateAttr(link, prog)),
+    linkDetach: (link) => bpf.run('LINK_DETACH', attrs.singleAttr(link)),
+    linkInfo: (fd) => attrs.readLinkInfo(bpf.info(fd, attrs.infoFields())),
+    rawTracepointOpen: (prog, name) =>
+      bpf.open('RAW_TRACEPOINT_OPEN', attrs.rawTracepointAttr(prog, name, bpf.addressOf), name),
+    pin(fd, path) {
+      if (bpf.attempt('OBJ_PIN', attrs.objectAttr(path, fd, bpf.addressOf)) < 0) {
+        throw syscallError(nameOf('OBJ_PIN'), libc.errno(), path, { hint: pinHint(path) });
+      }
+    },
+    pinned: (path) => bpf.open('OBJ_GET', attrs.objectAttr(path, undefined, bpf.addressOf), path),
+  };
+}
+
+/** The commonest reason a pin is refused: the directory is missing, or of another file system. */
+function pinHint(path: string): string | undefined {
+  const directory = dirname(path);
+  const magic = fileSystemMagic(directory);
+  if (magic === undefined) return `create the directory ${directory} first, inside a BPF file system`;
+  if (magic === BPF_FS_MAGIC) return undefined;
+  return `${directory} is not in a BPF file system: mount -t bpf bpf /sys/fs/bpf`;
+}
+
+/** Without the name where the kernel does not know names yet (FEAT_PROG_NAME of libbpf). */
+function named<T extends { name?: string }>(what: T, version: number): T {
+  if (version >= kernelVersion(4, 15)) return what;
+  const { name: _, ...rest } = what;
+  return rest as T; // only the optional name is missing
+}

@@ -1,0 +1,44 @@
+import { release } from 'node:os';
+import { elementCalls, linkCalls, mapCalls, progCalls } from './bpf.js';
+import { descriptorCalls } from './descriptors.js';
+import { hostLittleEndian } from './fields.js';
+import { hostCalls, runningVersion } from './host.js';
+import type { Kernel } from './kernel.js';
+import { type Libc, loadLibc } from './libc.js';
+import { mappingCalls } from './mapping.js';
+import { networkCalls } from './network.js';
+import { perfCalls } from './perf-event.js';
+import { createPoller } from './poller.js';
+
+let kernel: Kernel | undefined;
+
+/**
+ * The running kernel, over system calls through libc. Loads koffi at the first call. Throws NotSupportedError off
+ * Linux, on unknown architectures, and where koffi has no binary.
+ */
+export function linuxKernel(): Kernel {
+  kernel ??= bindKernel(loadLibc());
+  return kernel;
+}
+
+function bindKernel(libc: Libc): Kernel {
+  const version = runningVersion();
+  const poller = createPoller(libc);
+  return {
+    version,
+    release: release(),
+    arch: process.arch,
+    pageSize: libc.pageSize(),
+    littleEndian: hostLittleEndian,
+    ...hostCalls(),
+    ...elementCalls(libc),
+    ...mapCalls(libc, version),
+    ...progCalls(libc, version),
+    ...linkCalls(libc),
+    ...perfCalls(libc),
+    ...networkCalls(libc),
+    ...descriptorCalls(libc),
+    ...mappingCalls(libc),
+    watch: (fd, ready) => poller.watch(fd, ready),
+  };
+}

@@ -1,0 +1,135 @@
+import { BpfError, printable, SyscallError } from '../errors.js';
+import { goodFd } from './descriptors.js';
+import { ERRNO, errnoName, errnoText, syscallError } from './errno.js';
+import { Fields } from './fields.js';
+import type { Fd, Kernel, XdpQuery } from './kernel.js';
+import type { Libc } from './libc.js';
+import { type Answer, linkQuery, parseAnswer, xdpRequest } from './netlink.js';
+
+const AF_NETLINK = 16;
+const AF_PACKET = 17;
+const SOCK_RAW = 3;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const NETLINK_ROUTE = 0;
+const SOL_SOCKET = 1;
+const SOL_NETLINK = 270;
+const NETLINK_EXT_ACK = 11;
+const SO_DETACH_BPF = 27;
+const SO_ATTACH_BPF = 50;
+const ETH_P_ALL = 3;
+const IF_NAMESIZE = 16;
+const MSG_TRUNC = 0x20;
+
+/** The largest message rtnetlink sends for one device without extended statistics is a few KiB. */
+const ANSWER_SIZE = 64 * 1024;
+
+type NetworkCalls = Pick<
+  Kernel,
+  'ifindex' | 'ifname' | 'xdpSet' | 'xdpQuery' | 'packetSocket' | 'socketAttach' | 'socketDetach'
+>;
+
+export function networkCalls(libc: Libc): NetworkCalls {
+  return {
+    ifindex(name) {
+      const index = libc.ifNameToIndex(name);
+      if (index === 0) throw syscallError('if_nametoindex', libc.errno(), name);
+      return index;
+    },
+
+    ifname(index) {
+      const name = new Fields(IF_NAMESIZE);
+      if (libc.ifIndexToName(index, name.bytes)) return name.readName(0, IF_NAMESIZE);
+      const errno = libc.errno();
+      if (errno === ERRNO.ENXIO || errno === ERRNO.ENODEV) return undefined;
+      throw syscallError('if_indextoname', errno, String(index));
+    },
+
+    xdpSet(ifindex, prog, flags, expected) {
+      transact(libc, 'RTM_SETLINK', (seq) => xdpRequest(seq, ifindex, prog, flags, expected));
+    },
+
+    xdpQuery(ifindex) {
+      let xdp: XdpQuery | undefined;
+      for (const answer of transact(libc, 'RTM_GETLINK', (seq) => linkQuery(seq, ifindex))) {
+        if (answer.kind === 'link') xdp = answer.xdp;
+      }
+      if (xdp === undefined) {
+        throw new BpfError('ERR_BPF_HOST', `query XDP of device ${ifindex}: rtnetlink sent no device`);
+      }
+      return xdp;
+    },
+
+    packetSocket: (ifindex) => packetSocket(libc, ifindex),
+
+    socketAttach(socket, prog) {
+      const value = new Fields(4).u32(0, prog).bytes;
+      if (libc.setsockopt(socket, SOL_SOCKET, SO_ATTACH_BPF, value, 4) < 0) {
+        throw syscallError('setsockopt(SO_ATTACH_BPF)', libc.errno());
+      }
+    },
+
+    socketDetach(socket) {
+      if (libc.setsockopt(socket, SOL_SOCKET, SO_DETACH_BPF, new Uint8Array(4), 4) < 0) {
+        throw syscallError('setsockopt(SO_DETACH_BPF)', libc.errno());
+      }
+    },
+  };
+}
+
+function packetSocket(libc: Libc, ifindex: number): Fd {
+  // Protocol 0 until it is bound: else packets of every other device get in before.
+  const type = SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const fd = goodFd(libc, 'socket(AF_PACKET)', libc.socket(AF_PACKET, type, 0));
+  // struct sockaddr_ll: family, protocol in network order, device.
+  const address = new Fields(20).u16(0, AF_PACKET).u8(3, ETH_P_ALL).u32(4, ifindex).bytes;
+  if (libc.bind(fd, address, address.length) < 0) {
+    const error = syscallError('bind(AF_PACKET)', libc.errno(), `device ${ifindex}`);
+    libc.close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** Sends one request over a socket of its own and gives what came back before the acknowledgement. */
+function transact(libc: Libc, name: string, request: (seq: number) => Uint8Array): Answer[] {
+  const fd = goodFd(
+    libc,
+    'socket(AF_NETLINK)',
+    libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE),
+  );
+  try {
+    // Since 4.12; older kernels refuse in numbers only.
+    libc.setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, new Fields(4).u32(0, 1).bytes, 4);
+    const seq = 1;
+    const message = request(seq);
+    if (libc.send(fd, message, message.length, 0) < 0) throw syscallError(`netlink(${name})`, libc.errno());
+    return receive(libc, fd, name, seq);
+  } finally {
+    libc.close(fd);
+  }
+}
+
+function receive(libc: Libc, fd: Fd, name: string, seq: number): Answer[] {
+  const buffer = new Uint8Array(ANSWER_SIZE);
+  const answers: Answer[] = [];
+  for (;;) {
+    const length = libc.recv(fd, buffer, buffer.length, MSG_TRUNC);
+    if (length < 0) {
+      const errno = libc.errno();
+      if (errno === ERRNO.EINTR) continue;
+      throw syscallError(`netlink(${name})`, errno);
+    }
+    if (length > buffer.length) throw syscallError(`netlink(${name})`, ERRNO.EMSGSIZE);
+    for (const answer of parseAnswer(buffer.subarray(0, length), seq)) {
+      if (answer.kind !== 'ack') answers.push(answer);
+      else if (answer.errno === 0) return answers;
+      else throw refusal(name, answer.errno, answer.text);
+    }
+  }
+}
+
+function refusal(name: string, errno: number, said: string | undefined): SyscallError {
+  const text = said === undefined ? errnoText(errno) : `${printable(said)}: ${errnoText(errno)}`;
+  return new SyscallError(`netlink(${name})`, errno, errnoName(errno), text);
+}
