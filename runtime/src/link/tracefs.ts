@@ -13,11 +13,10 @@ export function tracefsRoot(kernel: Kernel): string | undefined {
 
 /** Why nothing under tracefs can be found. */
 export function whyNoTracefs(kernel: Kernel): Reason {
-  if ((kernel.readFile('/proc/mounts')?.length ?? 0) > 0 && isMounted(kernel)) {
-    return {
-      why: 'tracefs is mounted, but closed to this process',
-      hint: 'Run as root, or mount tracefs with a gid this process has',
-    };
+  const mounts = [...(readText(kernel, '/proc/mounts') ?? '').matchAll(/^\S+ (\S+) tracefs /gm)];
+  const mounted = mounts.find(([, path = '']) => roots.some((root) => root === path));
+  if (mounted !== undefined) {
+    return { why: `tracefs at ${mounted[1]} is closed to this process`, hint: 'Run as root' };
   }
   return {
     why: `tracefs is not mounted at ${roots[0]}`,
@@ -25,12 +24,16 @@ export function whyNoTracefs(kernel: Kernel): Reason {
   };
 }
 
-function isMounted(kernel: Kernel): boolean {
-  return /^\S+ \S+ tracefs /m.test(readText(kernel, '/proc/mounts') ?? '');
+/** The number perf_event_open(2) knows an event by, wherever tracefs is mounted; undefined when there is no such event. */
+export function findEvent(kernel: Kernel, group: string, name: string): bigint | undefined {
+  for (const root of roots) {
+    const id = eventId(kernel, root, group, name);
+    if (id !== undefined) return id;
+  }
+  return undefined;
 }
 
-/** The number perf_event_open(2) knows an event by, undefined when there is no such event. */
-export function eventId(kernel: Kernel, root: string, group: string, name: string): bigint | undefined {
+function eventId(kernel: Kernel, root: string, group: string, name: string): bigint | undefined {
   // A name with a slash or dots could leave the directory.
   if (!isName(group) || !isName(name)) return undefined;
   const text = readText(kernel, `${root}/events/${group}/${name}/id`)?.trim();

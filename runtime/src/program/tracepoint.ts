@@ -2,7 +2,7 @@ import type { Fd } from '../kernel/kernel.js';
 import { type Attachment, attachError, cannotAttach, errnoOf } from '../link/attach-error.js';
 import type { Link } from '../link/link.js';
 import { attachPerfEvent, whyNoPerf } from '../link/perf.js';
-import { eventId, tracefsRoot, whyNoTracefs, whyNoTracepoint } from '../link/tracefs.js';
+import { findEvent, tracefsRoot, whyNoTracefs, whyNoTracepoint } from '../link/tracefs.js';
 import { BPF_PROG_TYPE, PERF_TYPE_TRACEPOINT } from '../uapi.js';
 import { kind, Program } from './program.js';
 
@@ -49,11 +49,11 @@ export class TracepointProgram extends Program {
 
   #open(attachment: Attachment, group: string, name: string): Fd {
     const { kernel } = this.handle;
-    const root = tracefsRoot(kernel);
-    if (root === undefined) throw cannotAttach(attachment, 'ENOENT', whyNoTracefs(kernel));
-    const id = eventId(kernel, root, group, name);
+    const id = findEvent(kernel, group, name);
     if (id === undefined) {
-      throw cannotAttach(attachment, 'ENOENT', whyNoTracepoint(kernel, root, group, name));
+      const root = tracefsRoot(kernel);
+      const reason = root === undefined ? whyNoTracefs(kernel) : whyNoTracepoint(kernel, root, group, name);
+      throw cannotAttach(attachment, 'ENOENT', reason);
     }
     try {
       return kernel.perfEventOpen({ type: PERF_TYPE_TRACEPOINT, config: id, pid: -1, cpu: 0 });
