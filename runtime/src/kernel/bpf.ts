@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { BPF_CMD, kernelVersion } from '../uapi.js';
-import { RecentAddresses } from './addresses.js';
+import { Addresses } from './addresses.js';
 import * as attrs from './attr.js';
 import { goodFd } from './descriptors.js';
 import { ERRNO, syscallError } from './errno.js';
@@ -68,7 +68,7 @@ type ElementCalls = Pick<
 export function elementCalls(libc: Libc): ElementCalls {
   const attr = new attrs.ElementAttr();
   const at = Number(libc.address(attr.bytes));
-  const addresses = new RecentAddresses(libc.address);
+  const addresses = new Addresses(libc.address);
 
   /** False for ENOENT, which is an answer and not a refusal. */
   const call = (
