@@ -1,0 +1,11 @@
+// One line a map kind. kinds.ts finds the kinds among these exports.
+export * from './array.js';
+export * from './hash.js';
+export * from './lru-hash.js';
+export * from './lru-percpu-hash.js';
+export * from './other.js';
+export * from './percpu-array.js';
+export * from './percpu-hash.js';
+export * from './perf-event-array.js';
+export * from './prog-array.js';
+export * from './ringbuf.js';

@@ -1,0 +1,112 @@
+import type { Codec } from '../codec/codec.js';
+import { BpfMap, type MapHandle } from './map.js';
+import { indexError, mapText, updateError } from './map-error.js';
+import { raw } from './raw.js';
+import { walk } from './walk.js';
+
+/** A map whose keys are the integers from 0 to `length - 1`. Every element is there from the start, as zeros. */
+export abstract class IndexedMap<V> extends BpfMap implements Iterable<V> {
+  readonly #value: Codec<V>;
+  readonly #littleEndian: boolean;
+  // Encoded anew by every call: an allocation would cost as much as the system call.
+  readonly #keyBytes = new Uint8Array(4);
+  readonly #keyView = new DataView(this.#keyBytes.buffer);
+  readonly #valueBytes: Uint8Array;
+  readonly #valueView: DataView;
+
+  /** `valueBytes` is what a lookup fills: for per-CPU maps, all CPUs. */
+  constructor(handle: MapHandle, value: Codec<V>, valueBytes = handle.valueSize) {
+    super(handle);
+    this.#value = value;
+    this.#littleEndian = handle.kernel.littleEndian;
+    this.#valueBytes = new Uint8Array(valueBytes);
+    this.#valueView = new DataView(this.#valueBytes.buffer);
+  }
+
+  get length(): number {
+    return this.handle.maxEntries;
+  }
+
+  /** @throws BpfError ERR_BPF_RANGE when there is no such index. */
+  get(index: number): V {
+    this.#lookup(index);
+    return this.#value.read(this.#valueView, 0, this.#valueBytes.length);
+  }
+
+  /** The bytes of an element, a copy: what a type does not show (padding, text after its NUL) included. */
+  getBytes(index: number): Uint8Array {
+    this.#lookup(index);
+    return this.#valueBytes.slice();
+  }
+
+  /**
+   * Writes an element; padding is written as zero.
+   * @throws BpfError ERR_BPF_RANGE when there is no such index.
+   */
+  set(index: number, value: V): this {
+    this.#writeKey('set', index);
+    this.#valueBytes.fill(0);
+    this.#value.write(this.#valueView, 0, value);
+    this.#update(index);
+    return this;
+  }
+
+  /** Writes the bytes of an element as they are. They must be exactly as many as a lookup gives. */
+  setBytes(index: number, bytes: Uint8Array): this {
+    this.#writeKey('set', index);
+    raw(this.#valueBytes.length, `value of ${mapText(this.handle)}`).write(this.#valueView, 0, bytes);
+    this.#update(index);
+    return this;
+  }
+
+  /** Writes the same value to every element. */
+  fill(value: V): this {
+    for (let index = 0; index < this.length; index++) this.set(index, value);
+    return this;
+  }
+
+  /** `[index, value]` of every element in order, read many at a time. */
+  entries(): Generator<[number, V], undefined> {
+    const size = this.#valueBytes.length;
+    return walk(this.handle, size, (keys, keyOffset, values, offset) => [
+      keys.getUint32(keyOffset, this.#littleEndian),
+      this.#value.read(values, offset, offset + size),
+    ]);
+  }
+
+  /** Every element in order. */
+  values(): Generator<V, undefined> {
+    const size = this.#valueBytes.length;
+    return walk(this.handle, size, (_keys, _keyOffset, values, offset) =>
+      this.#value.read(values, offset, offset + size),
+    );
+  }
+
+  /** As a JavaScript array, an array map iterates over its values. */
+  [Symbol.iterator](): Generator<V, undefined> {
+    return this.values();
+  }
+
+  #writeKey(operation: string, index: number): void {
+    if (!(Number.isInteger(index) && index >= 0 && index < this.handle.maxEntries)) {
+      throw indexError(this.handle, operation, index);
+    }
+    this.#keyView.setUint32(0, index, this.#littleEndian);
+  }
+
+  #lookup(index: number): void {
+    this.#writeKey('get', index);
+    const { kernel } = this.handle;
+    if (!kernel.mapLookup(this.handle.fd(), this.#keyBytes, this.#valueBytes)) {
+      throw indexError(this.handle, 'get', index);
+    }
+  }
+
+  #update(index: number): void {
+    try {
+      this.handle.kernel.mapUpdate(this.handle.fd(), this.#keyBytes, this.#valueBytes);
+    } catch (error) {
+      throw updateError(this.handle, error, index);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import { BpfError, isBpfError, printable } from '../errors.js';
+import type { MapHandle } from './map.js';
+
+/** How an update treats a key that is, or is not, there. */
+export interface SetOptions {
+  /** `create`: only when the key is absent. `exist`: only when it is there. By default both. */
+  readonly flag?: 'create' | 'exist';
+}
+
+/** The part of a map that a sentence about its failure needs. */
+type Named = Pick<MapHandle, 'name' | 'maxEntries'>;
+
+/** `map "stats"`, safe to print. */
+export function mapText(map: Named): string {
+  return `map "${printable(map.name)}"`;
+}
+
+/** True when the kernel has no such operation for this map, or no such command at all. */
+export function isUnsupported(error: unknown): boolean {
+  return isBpfError(error) && ['ENOTSUPP', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS'].includes(error.code);
+}
+
+/** True when `error` carries the errno named `code`. */
+export function hasCode(error: unknown, code: string): boolean {
+  return isBpfError(error) && error.code === code;
+}
+
+/** The error of a refused update, in terms of the map. What is not understood stays as the kernel said it. */
+export function updateError(map: Named, error: unknown, key: unknown): unknown {
+  if (!isBpfError(error)) return error;
+  const text = mapText(map);
+  switch (error.code) {
+    case 'E2BIG':
+      return restate(`${text} is full: max_entries is ${map.maxEntries}`, error);
+    case 'EEXIST':
+      return restate(`${text} already has the key ${keyText(key)}, and flag is 'create'`, error);
+    case 'ENOENT':
+      return restate(`${text} has no key ${keyText(key)}, and flag is 'exist'`, error);
+    default:
+      return restate(`set ${keyText(key)} of ${text}: ${error.message}`, error);
+  }
+}
+
+/** An error of another operation with the map's name in front. */
+export function operationError(map: Named, error: unknown, operation: string): unknown {
+  return isBpfError(error) ? restate(`${operation} ${mapText(map)}: ${error.message}`, error) : error;
+}
+
+/** An index that an array does not have. */
+export function indexError(map: Named, operation: string, index: number): BpfError {
+  const last = map.maxEntries - 1;
+  return new BpfError(
+    'ERR_BPF_RANGE',
+    `${operation} index ${index} of ${mapText(map)}: its indexes are the integers from 0 to ${last}`,
+  );
+}
+
+function restate(message: string, cause: BpfError): BpfError {
+  return new BpfError(cause.code, message, { errno: cause.errno, syscall: cause.syscall, cause });
+}
+
+/** A key as people may recognise it; keys can hold anything. */
+export function keyText(key: unknown): string {
+  if (key instanceof Uint8Array)
+    return `[${[...key.subarray(0, 16)].join(' ')}${key.length > 16 ? ' …' : ''}]`;
+  if (typeof key === 'object' && key !== null) return printable(objectText(key), 120);
+  return printable(typeof key === 'string' ? `"${key}"` : String(key), 120);
+}
+
+function objectText(key: object): string {
+  return JSON.stringify(key, (_name, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));
+}

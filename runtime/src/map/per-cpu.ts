@@ -1,0 +1,44 @@
+import { alignUp } from '../bytes.js';
+import type { Codec } from '../codec/codec.js';
+import { BpfError } from '../errors.js';
+
+/** Bytes from one CPU's value to the next (kernel: bpf_map_value_size, libbpf the same). */
+export function perCpuStride(valueSize: number): number {
+  return alignUp(valueSize, 8);
+}
+
+/** One value for every possible CPU, at the index of the CPU. */
+export function perCpu<V>(codec: Codec<V>, valueSize: number, cpus: number, what: string): Codec<V[]> {
+  const stride = perCpuStride(valueSize);
+  return {
+    size: stride * cpus,
+    read(view, offset) {
+      const values: V[] = [];
+      for (let cpu = 0, at = offset; cpu < cpus; cpu++, at += stride) {
+        values.push(codec.read(view, at, at + valueSize));
+      }
+      return values;
+    },
+    write(view, offset, values) {
+      if (values.length !== cpus) {
+        throw new BpfError(
+          'ERR_BPF_LAYOUT',
+          `${what}: takes one value for each of ${cpus} possible CPUs, ${values.length} were given`,
+        );
+      }
+      values.forEach((value, cpu) => {
+        codec.write(view, offset + cpu * stride, value);
+      });
+    },
+  };
+}
+
+/** The sum over all CPUs of what `pick` takes from each value; of the values themselves without `pick`. */
+export function sumOf<V>(
+  values: readonly V[],
+  pick?: (value: V, cpu: number) => number | bigint,
+): number | bigint {
+  const terms = values.map((value, cpu) => (pick === undefined ? value : pick(value, cpu)));
+  // A number or a bigint, and `+` is right for either: the overloads of sum() never mix them.
+  return terms.reduce((total, term) => (total as number) + (term as number)) as number | bigint;
+}

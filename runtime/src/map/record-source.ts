@@ -1,0 +1,146 @@
+import type { Codec } from '../codec/codec.js';
+import { BpfError } from '../errors.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { MapHandle } from './map.js';
+import { mapText } from './map-error.js';
+import type { LostListener, RecordReader } from './record-reader.js';
+
+/** What a stream of records has seen. */
+export interface RecordStats {
+  /** Bytes of the buffer; for perf buffers, of all CPUs together. */
+  readonly size: number;
+  /** Bytes that wait to be taken, headers included. */
+  readonly available: number;
+  /** Records delivered. */
+  readonly records: number;
+  /** Records that their program reserved and then discarded. */
+  readonly discarded: number;
+  /** Records that could not be decoded. */
+  readonly errors: number;
+  /** How often a waiting consumer was woken. */
+  readonly wakeups: number;
+}
+
+/** Whoever takes the records at present. */
+export interface Consumer {
+  /** Deliver what is left and end: the object was detached, or (`closing`) its memory goes right after this call. */
+  finish(closing: boolean): void;
+}
+
+/** Called for a record that cannot be decoded; `bytes` is a copy. */
+export type RecordErrorListener = (error: BpfError, bytes: Uint8Array) => void;
+
+/** The records of one map: opens their memory on first use, decodes, counts, and lets one consumer at a time in. */
+export class RecordSource<T> {
+  readonly handle: MapHandle;
+  readonly #codec: Codec<T>;
+  readonly #openReader: (onLost: LostListener) => RecordReader;
+  #reader: RecordReader | undefined;
+  #consumer: Consumer | undefined;
+  #onLost: LostListener | undefined;
+  #errors = 0;
+  records = 0;
+  wakeups = 0;
+
+  constructor(handle: MapHandle, codec: Codec<T>, openReader: (onLost: LostListener) => RecordReader) {
+    this.handle = handle;
+    this.#codec = codec;
+    this.#openReader = openReader;
+    handle.onDetach?.(() => this.#consumer?.finish(false));
+    handle.onClose(() => this.#close());
+  }
+
+  get kernel(): Kernel {
+    return this.handle.kernel;
+  }
+
+  /** The memory of the records. @throws BpfError ERR_BPF_STATE once the object is destroyed. */
+  reader(): RecordReader {
+    this.#reader ??= this.#openReader((count, cpu) => this.#onLost?.(count, cpu));
+    return this.#reader;
+  }
+
+  /** Makes `consumer` the one that gets the records. */
+  claim(consumer: Consumer, onLost?: LostListener): void {
+    if (this.#consumer !== undefined && this.#consumer !== consumer) {
+      throw new BpfError(
+        'ERR_BPF_BUSY',
+        `read ${mapText(this.handle)}: it already has a consumer, and two would each miss what the other takes; end that one first, or pass its records on`,
+      );
+    }
+    this.#consumer = consumer;
+    this.#onLost = onLost;
+  }
+
+  unclaim(consumer: Consumer): void {
+    if (this.#consumer === consumer) this.#consumer = undefined;
+  }
+
+  /** Decodes the record that `reader` is at. @throws BpfError ERR_BPF_RECORD when it does not fit the type. */
+  decode(reader: RecordReader): T {
+    const length = reader.end - reader.start;
+    try {
+      if (length >= this.#codec.size) {
+        const record = this.#codec.read(reader.view, reader.start, reader.end);
+        this.records++;
+        return record;
+      }
+    } catch (cause) {
+      this.#errors++;
+      const text = cause instanceof Error ? cause.message : String(cause);
+      throw new BpfError('ERR_BPF_RECORD', `decode a record of ${mapText(this.handle)}: ${text}`, { cause });
+    }
+    this.#errors++;
+    throw new BpfError(
+      'ERR_BPF_RECORD',
+      `decode a record of ${mapText(this.handle)}: it has ${length} bytes, and its type ${this.#codec.size}`,
+    );
+  }
+
+  /**
+   * Decodes the record that `reader` is at and hands it to `take`, with a view of its bytes that is valid during the
+   * call. What `take` throws goes to the caller; so does a decoding error without an `onError`.
+   */
+  deliver(
+    reader: RecordReader,
+    take: (record: T, bytes: Uint8Array) => void,
+    onError: RecordErrorListener | undefined,
+  ): void {
+    let record: T;
+    try {
+      record = this.decode(reader);
+    } catch (error) {
+      if (onError === undefined || !(error instanceof BpfError)) throw error;
+      onError(error, bytesOf(reader).slice());
+      return;
+    }
+    take(record, bytesOf(reader));
+  }
+
+  stats(): RecordStats {
+    const reader = this.reader();
+    return {
+      size: reader.size,
+      available: reader.available(),
+      records: this.records,
+      discarded: reader.discarded,
+      errors: this.#errors,
+      wakeups: this.wakeups,
+    };
+  }
+
+  #close(): void {
+    try {
+      this.#consumer?.finish(true);
+    } finally {
+      this.#consumer = undefined;
+      this.#reader?.close();
+      this.#reader = undefined;
+    }
+  }
+}
+
+function bytesOf(reader: RecordReader): Uint8Array {
+  const { view, start, end } = reader;
+  return new Uint8Array(view.buffer, view.byteOffset + start, end - start);
+}
