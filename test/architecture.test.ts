@@ -119,7 +119,7 @@ function nodesIn(kind: SyntaxKind, where = own): string[] {
   );
 }
 
-/** Where each set of files that import one another in a circle begins. */
+/** Files that load one another in a circle. */
 function cycles(): string[] {
   const state = new Map<string, 'open' | 'done'>();
   const found: string[] = [];
@@ -130,7 +130,8 @@ function cycles(): string[] {
       return;
     }
     state.set(path, 'open');
-    for (const edge of imports.get(path) ?? []) if (files.has(edge.to)) visit(edge.to, [...trail, path]);
+    const edges = (imports.get(path) ?? []).filter((edge) => atRunTime(edge) && files.has(edge.to));
+    for (const edge of edges) visit(edge.to, [...trail, path]);
     state.set(path, 'done');
   };
   for (const path of files.keys()) visit(path, []);
@@ -144,7 +145,7 @@ describe('imports', () => {
     expect(inside.flatMap(({ from, to }) => breach(inRuntime(from), inRuntime(to)) ?? [])).toEqual([]);
   });
 
-  it('make no circle', () => expect(cycles()).toEqual([]));
+  it('make no circle at run time', () => expect(cycles()).toEqual([]));
 
   it('name files that exist', () => {
     const local = [...imports].flatMap(([from, edges]) => edges.map(({ to }) => ({ from, to })));

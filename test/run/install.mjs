@@ -46,7 +46,7 @@ export async function installNpm() {
   const lock = join(root, 'package-lock.json');
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return undefined;
   say('installing npm packages (npm ci)');
-  const { status, output } = await run('npm ci', ['npm', 'ci', '--no-audit', '--no-fund']);
+  const { status, output } = await run('npm ci', ['npm', 'ci', '--include=dev', '--no-audit', '--no-fund']);
   return status === 0 ? undefined : `npm ci ended with status ${status}:\n${tail(output)}`;
 }
 
