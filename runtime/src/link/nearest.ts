@@ -30,12 +30,19 @@ function distance(wanted: string, candidate: string, typos: number): number | un
 
 /** Levenshtein's distance, undefined once it passes `most`. */
 function edit(a: string, b: string, most: number): number | undefined {
-  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let i = 1; i <= a.length; i++) {
+  // What both begin and end with costs nothing; most names differ from the first letter on.
+  let start = 0;
+  while (start < a.length && start < b.length && a[start] === b[start]) start += 1;
+  let tail = 0;
+  while (tail < Math.min(a.length, b.length) - start && a.at(-1 - tail) === b.at(-1 - tail)) tail += 1;
+  const height = a.length - tail - start;
+  const width = b.length - tail - start;
+  let row = Array.from({ length: width + 1 }, (_, column) => column);
+  for (let i = 1; i <= height; i++) {
     const next = [i];
     let best = i;
-    for (let j = 1; j <= b.length; j++) {
-      const same = a.charCodeAt(i - 1) === b.charCodeAt(j - 1) ? 0 : 1;
+    for (let j = 1; j <= width; j++) {
+      const same = a.charCodeAt(start + i - 1) === b.charCodeAt(start + j - 1) ? 0 : 1;
       const value = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same);
       next.push(value);
       best = Math.min(best, value);
@@ -43,6 +50,6 @@ function edit(a: string, b: string, most: number): number | undefined {
     if (best > most) return undefined;
     row = next;
   }
-  const edits = row[b.length] ?? 0;
+  const edits = row[width] ?? 0;
   return edits <= most ? edits : undefined;
 }
