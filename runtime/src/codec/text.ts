@@ -40,6 +40,19 @@ export function putCstring(view: DataView, offset: number, length: number, value
   target.fill(0, bytes.length);
 }
 
+/** The text of a `char x[]` that ends a record: up to its first NUL or `end`. Without `end` it is empty. */
+export function readRestText(view: DataView, offset: number, end: number | undefined): string {
+  return end === undefined ? '' : cstring(view, offset, Math.max(0, end - offset));
+}
+
+/**
+ * Writes the text of a `char x[]` that ends the view, and zeros behind it.
+ * @throws BpfError `ERR_BPF_RANGE` when the text does not fit the view
+ */
+export function writeRestText(view: DataView, offset: number, value: string): void {
+  putCstring(view, offset, Math.max(0, view.byteLength - offset), value);
+}
+
 /** From the first byte that is not ASCII to the NUL or `end`. */
 function decodeTail(view: DataView, start: number, end: number): string {
   let result = '';

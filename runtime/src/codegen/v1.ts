@@ -1,0 +1,49 @@
+// What generated skeletons import: a contract with files that live in other repositories. Names are added here, never
+// changed or removed; what must change becomes a `v2` beside this file.
+
+export { arrayOf, readArray, readRest, writeArray, writeRest } from '../codec/array.js';
+export { bigBits, bits, putBits, signedBigBits, signedBits } from '../codec/bits.js';
+export type { Codec } from '../codec/codec.js';
+export { bytes, decodeBase64, raw } from '../codec/raw.js';
+export {
+  bool,
+  f32,
+  f32be,
+  f64,
+  f64be,
+  getInt128,
+  getUint128,
+  i8,
+  i16,
+  i16be,
+  i32,
+  i32be,
+  i64,
+  i64be,
+  i64n,
+  i64nbe,
+  i128,
+  i128be,
+  putInt128,
+  safeBigint,
+  safeNumber,
+  u8,
+  u16,
+  u16be,
+  u32,
+  u32be,
+  u64,
+  u64be,
+  u64n,
+  u64nbe,
+  u128,
+  u128be,
+} from '../codec/scalars.js';
+export { struct, type UnionCodec, union } from '../codec/struct.js';
+export { cstring, putCstring, readRestText, text, writeRestText } from '../codec/text.js';
+// Every kind of map and program is a function that a skeleton may call.
+export * from '../map/index.js';
+export * from '../program/index.js';
+export { type LiveSkeleton, type OpenSkeleton, type Skeleton, skeleton } from '../skeleton.js';
+export { at, type Description } from './description.js';
+export { readObjectFile } from './object-file.js';

@@ -1,0 +1,140 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { arrayOf, readRest, writeRest } from '../../runtime/src/codec/array.js';
+import type { Codec } from '../../runtime/src/codec/codec.js';
+import { bytes, decodeBase64, raw } from '../../runtime/src/codec/raw.js';
+import { u8, u16, u32 } from '../../runtime/src/codec/scalars.js';
+import { struct, type UnionCodec, union } from '../../runtime/src/codec/struct.js';
+import { cstring, putCstring } from '../../runtime/src/codec/text.js';
+
+const through = <T>(codec: Codec<T>, value: T): T => {
+  const view = new DataView(new ArrayBuffer(codec.size));
+  codec.write(view, 0, value);
+  return codec.read(view, 0, codec.size);
+};
+const outOfRange = expect.objectContaining({ code: 'ERR_BPF_RANGE' });
+
+describe('an array', () => {
+  test('reads back what it wrote, nested too', () => {
+    const value = fc.array(fc.array(fc.nat(0xffff), { minLength: 3, maxLength: 3 }), {
+      minLength: 2,
+      maxLength: 2,
+    });
+    fc.assert(
+      fc.property(value, (rows) => {
+        expect(through(arrayOf(arrayOf(u16, 3), 2), rows)).toEqual(rows);
+      }),
+    );
+  });
+
+  test.each([[[1]], [[1, 2, 3]]])('of two elements refuses %j', (value) => {
+    expect(() => through(arrayOf(u32, 2), value)).toThrow(outOfRange);
+  });
+});
+
+describe('a flexible array', () => {
+  const view = new DataView(Uint8Array.of(9, 1, 2, 3, 4, 5).buffer);
+
+  test.each([
+    ['has no element when nothing bounds it', undefined, []],
+    ['has every whole element before the end', 6, [0x0201, 0x0403]],
+    ['is empty when the end comes first', 0, []],
+  ])('%s', (_, end, expected) => {
+    expect(readRest(view, 1, u16, end)).toEqual(expected);
+  });
+
+  test('takes as many elements as there is room for', () => {
+    const out = new DataView(new ArrayBuffer(4));
+    writeRest(out, 1, u8, [7, 8]);
+    expect([...new Uint8Array(out.buffer)]).toEqual([0, 7, 8, 0]);
+    expect(() => writeRest(out, 1, u8, [1, 2, 3, 4])).toThrow(outOfRange);
+  });
+});
+
+describe('bytes without a type', () => {
+  test('are copied, not shared', () => {
+    const memory = Uint8Array.of(1, 2, 3);
+    const copy = bytes(2).read(new DataView(memory.buffer), 1);
+    memory.fill(0);
+    expect([...copy]).toEqual([2, 3]);
+  });
+
+  test('must have the right length', () => {
+    expect(() => through(bytes(2), Uint8Array.of(1))).toThrow(outOfRange);
+  });
+
+  test('of a record reach to its end', () => {
+    const view = new DataView(Uint8Array.of(1, 2, 3, 4).buffer);
+    expect([...raw.read(view, 1, 3)]).toEqual([2, 3]);
+    expect([...raw.read(view, 1)]).toEqual([2, 3, 4]);
+    expect(() => raw.write(view, 3, Uint8Array.of(1, 2))).toThrow(outOfRange);
+  });
+
+  test('come out of base64 as a plain Uint8Array', () => {
+    const decoded = decodeBase64('f0VMRgI=');
+    expect(decoded.constructor).toBe(Uint8Array);
+    expect([...decoded]).toEqual([0x7f, 0x45, 0x4c, 0x46, 2]);
+  });
+});
+
+interface Addr {
+  v4: number;
+  v6: number[];
+  name: string;
+}
+const Addr: UnionCodec<Addr> = union(
+  16,
+  (v, o) => ({ v4: v.getUint32(o, true), v6: arrayOf(u8, 16).read(v, o), name: cstring(v, o, 8) }),
+  (v, o, x) => {
+    if (x.name !== undefined) putCstring(v, o, 8, x.name);
+    if (x.v4 !== undefined) v.setUint32(o, x.v4, true);
+    if (x.v6 !== undefined) arrayOf(u8, 16).write(v, o, x.v6);
+  },
+);
+
+describe('a union', () => {
+  test('gives every arm of the same bytes', () => {
+    expect(Addr.of({ v4: 0x6162 })).toEqual({
+      v4: 0x6162,
+      v6: [0x62, 0x61, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+      name: 'ba',
+    });
+  });
+
+  test('that was read can be written, whatever its bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (memory) => {
+        const out = new DataView(new ArrayBuffer(16));
+        Addr.write(out, 0, Addr.read(new DataView(memory.slice().buffer), 0));
+        expect(new Uint8Array(out.buffer)).toEqual(memory);
+      }),
+    );
+  });
+
+  test('refuses arms that contradict each other, by name', () => {
+    const value = { ...Addr.of({ v4: 1 }), v4: 2 };
+    expect(() => through(Addr, value)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_BPF_UNION',
+        message: expect.stringContaining('"v4" was given as 2 but reads back as 1'),
+      }),
+    );
+  });
+
+  test('inside a struct is given by one arm, too', () => {
+    interface Key {
+      port: number;
+      addr: Addr;
+    }
+    const Key: Codec<Key> = struct(
+      20,
+      (v, o) => ({ port: v.getUint16(o, true), addr: Addr.read(v, o + 4) }),
+      (v, o, x) => {
+        v.setUint16(o, x.port, true);
+        Addr.write(v, o + 4, x.addr);
+      },
+    );
+    const key = { port: 80, addr: Addr.of({ name: 'hi' }) };
+    expect(through(Key, key)).toEqual(key);
+  });
+});
