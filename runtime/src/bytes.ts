@@ -80,6 +80,11 @@ export class Reader {
   }
 }
 
+/** The same memory as a plain Uint8Array: the slice() of a Node Buffer does not copy, which is a trap for whoever patches. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** `value` rounded up to a multiple of `step`. */
 export function alignUp(value: number, step: number): number {
   return Math.ceil(value / step) * step;

@@ -1,4 +1,4 @@
-import { Reader } from './bytes.js';
+import { plainBytes, Reader } from './bytes.js';
 import { BpfError, MalformedError, printable } from './errors.js';
 
 export const EM_BPF = 247;
@@ -95,7 +95,7 @@ export interface Elf {
  * `ERR_BPF_NOT_BPF` for objects of other machines, MalformedError for what is damaged.
  */
 export function parseElf(bytes: Uint8Array): Elf {
-  const header = readHeader(bytes);
+  const header = readHeader(plainBytes(bytes));
   const sections = readSections(header);
   const { symbols, symbolTable } = readSymbols(sections, header.littleEndian);
   return { littleEndian: header.littleEndian, sections, symbols, symbolTable };

@@ -1,3 +1,4 @@
+import { plainBytes } from '../bytes.js';
 import { MalformedError } from '../errors.js';
 import { decodeType, kindNames, kindNumber, recordSize, voidType } from './decode.js';
 import { type BtfTables, readTables } from './header.js';
@@ -56,7 +57,7 @@ export class Btf {
 
   /** Reads the header and finds every type. `bytes` must not change afterwards. */
   static parse(bytes: Uint8Array, options: BtfOptions = {}): Btf {
-    return new Btf(bytes, options);
+    return new Btf(plainBytes(bytes), options);
   }
 
   /** The type with this id; 0 is void. Throws MalformedError when there is none or it does not decode. */

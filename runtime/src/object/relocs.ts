@@ -1,0 +1,236 @@
+import type { Btf } from '../btf/btf.js';
+import {
+  type Elf,
+  type ElfRelocation,
+  type ElfSymbol,
+  relocationsOf,
+  SHN_LORESERVE,
+  SymbolType,
+  sectionLabel,
+} from '../elf.js';
+import { BpfError, printable } from '../errors.js';
+import { CALL, INSN_SIZE, Insns, PseudoCall, PseudoLoad } from '../insn.js';
+import type { PlacedMap } from './btf-maps.js';
+import type { Externs } from './externs.js';
+import type { ObjectMaps } from './maps.js';
+import type { Unit, Units } from './programs.js';
+import type { ObjectSections } from './sections.js';
+import type { FunctionSpec } from './spec.js';
+
+/** What relocations refer to. */
+export interface RelocationContext {
+  readonly elf: Elf;
+  readonly sections: ObjectSections;
+  readonly btf: Btf | undefined;
+  readonly units: Units;
+  readonly maps: ObjectMaps;
+  readonly externs: Externs;
+}
+
+/**
+ * Fills in the relocations of every function, and returns the functions that `call` and `function` relocations index:
+ * subprograms, then programs that are called by others (libbpf: bpf_program__record_reloc, bpf_object__reloc_code).
+ */
+export function relocateFunctions(context: RelocationContext): FunctionSpec[] {
+  const resolver = new FunctionResolver(context);
+  for (const section of context.sections.code) {
+    for (const table of context.sections.relocations.get(section.index) ?? []) {
+      for (const relocation of relocationsOf(context.elf, table)) {
+        if (relocation.offset % INSN_SIZE !== 0 || relocation.offset >= section.size) {
+          throw refuse(
+            `section "${printable(table.name)}" relocates byte ${relocation.offset}, where no instruction is`,
+          );
+        }
+        const insn = relocation.offset / INSN_SIZE;
+        // Instructions of no function belonged to a weak one that was overridden.
+        const unit = context.units.at(section.index, insn);
+        if (unit !== undefined) resolver.record(unit, insn, relocation);
+      }
+    }
+  }
+  for (const unit of context.units.all) resolver.findCalls(unit);
+  return resolver.functions;
+}
+
+class FunctionResolver {
+  readonly functions: FunctionSpec[];
+  readonly #context: RelocationContext;
+  readonly #index = new Map<Unit, number>();
+  /** Relocated instructions of each function. */
+  readonly #seen = new Map<Unit, Set<number>>();
+  readonly #insns: ReadonlyMap<number, Insns>;
+
+  constructor(context: RelocationContext) {
+    this.#context = context;
+    const { units, sections, elf } = context;
+    const subprograms = units.all.filter(({ program }) => !program);
+    this.functions = subprograms.map(({ spec }) => spec);
+    for (const [i, unit] of subprograms.entries()) this.#index.set(unit, i);
+    this.#insns = new Map(sections.code.map(({ index, data }) => [index, new Insns(data, elf.littleEndian)]));
+  }
+
+  /** Takes down what an ELF relocation says of instruction `insn` of the function's section. */
+  record(unit: Unit, insn: number, { symbol: number }: ElfRelocation): void {
+    const insns = this.#insnsOf(unit);
+    const symbol = this.#context.elf.symbols[number];
+    if (symbol === undefined) throw this.#refuse(unit, insn, `names symbol ${number}, which does not exist`);
+    const seen = this.#seen.get(unit) ?? new Set();
+    this.#seen.set(unit, seen);
+    if (seen.has(insn)) throw this.#refuse(unit, insn, 'is relocated twice');
+    seen.add(insn);
+    const call = insns.code(insn) === CALL;
+    if (!call && !(insns.isLoadImm64(insn) && insn + 1 < unit.end)) {
+      throw this.#refuse(
+        unit,
+        insn,
+        `refers to ${this.#describe(symbol)}, but is neither a call nor a 64-bit load`,
+      );
+    }
+    if (symbol.undefinedExtern) this.#recordExtern(unit, insn, number, call);
+    else if (call) this.#recordCall(unit, insn, symbol, insns);
+    else this.#recordLoad(unit, insn, symbol, insns.imm(insn));
+  }
+
+  /** Calls inside one section have no ELF relocation. Puts the function's relocations in order. */
+  findCalls(unit: Unit): void {
+    const insns = this.#insnsOf(unit);
+    const seen = this.#seen.get(unit);
+    for (let insn = unit.first; insn < unit.end; insn++) {
+      const code = insns.code(insn);
+      if (code === CALL && !seen?.has(insn)) {
+        const subprogram =
+          insns.src(insn) === PseudoCall.SUBPROGRAM && insns.dst(insn) === 0 && insns.off(insn) === 0;
+        if (subprogram) this.#callOf(unit, insn, unit.section, insn + insns.imm(insn) + 1, 'call');
+      } else if (insns.isLoadImm64(insn)) {
+        if (insns.src(insn) === PseudoLoad.FUNC && !seen?.has(insn)) {
+          throw this.#refuse(
+            unit,
+            insn,
+            'loads the address of a function, without a relocation that says which',
+          );
+        }
+        insn++;
+      }
+    }
+    unit.relocations.sort((a, b) => a.insn - b.insn);
+  }
+
+  #recordExtern(unit: Unit, insn: number, symbol: number, call: boolean): void {
+    const { bySymbol, specs } = this.#context.externs;
+    const extern = bySymbol.get(symbol);
+    const spec = extern === undefined ? undefined : specs[extern];
+    if (extern === undefined || spec === undefined) {
+      throw this.#refuse(unit, insn, `refers to symbol ${symbol}, which is nowhere declared`);
+    }
+    if (call && spec.kind !== 'kfunc') {
+      throw this.#refuse(unit, insn, `calls "${printable(spec.name)}", which is no function`);
+    }
+    unit.relocations.push({ kind: call ? 'kfunc' : 'extern', insn: insn - unit.first, extern });
+  }
+
+  /** A global function is called by its symbol and imm -1, a static one by the section's symbol and its place in imm. */
+  #recordCall(unit: Unit, insn: number, symbol: ElfSymbol, insns: Insns): void {
+    if (insns.src(insn) !== PseudoCall.SUBPROGRAM) {
+      throw this.#refuse(unit, insn, `calls ${this.#describe(symbol)} as if it were a helper`);
+    }
+    if (symbol.value % INSN_SIZE !== 0) {
+      throw this.#refuse(unit, insn, `calls ${this.#describe(symbol)}, which is inside an instruction`);
+    }
+    this.#callOf(unit, insn, symbol.section, symbol.value / INSN_SIZE + insns.imm(insn) + 1, 'call');
+  }
+
+  #recordLoad(unit: Unit, insn: number, symbol: ElfSymbol, addend: number): void {
+    const { maps, elf } = this.#context;
+    const at = insn - unit.first;
+    if (symbol.section === 0 || symbol.section >= SHN_LORESERVE) {
+      throw this.#refuse(
+        unit,
+        insn,
+        `refers to ${this.#describe(symbol)}, which is in no section; was a global not initialised?`,
+      );
+    }
+    if (this.#insns.has(symbol.section) && isFunction(symbol)) {
+      const byte = symbol.value + addend;
+      if (byte % INSN_SIZE !== 0) {
+        throw this.#refuse(
+          unit,
+          insn,
+          `refers to byte ${byte} of "${sectionLabel(elf, symbol.section)}", inside an instruction`,
+        );
+      }
+      this.#callOf(unit, insn, symbol.section, byte / INSN_SIZE, 'function');
+      return;
+    }
+    const data = maps.bySection.get(symbol.section);
+    if (data !== undefined) {
+      unit.relocations.push({ kind: 'data', insn: at, map: data, offset: symbol.value + addend });
+      return;
+    }
+    const declared = maps.declared.get(symbol.section);
+    if (declared === undefined) {
+      throw this.#refuse(
+        unit,
+        insn,
+        `refers to ${this.#describe(symbol)}, which is neither a map nor global data`,
+      );
+    }
+    // libbpf knows a map by its symbol; for a static one the section's symbol stands there, and the place in imm.
+    const offset = symbol.value + (symbol.type === SymbolType.SECTION ? addend : 0);
+    const index = indexAtOffset(declared.maps, offset);
+    if (index === undefined) {
+      throw this.#refuse(
+        unit,
+        insn,
+        `refers to byte ${offset} of "${sectionLabel(elf, symbol.section)}", where no map begins`,
+      );
+    }
+    unit.relocations.push({ kind: 'map', insn: at, map: declared.first + index });
+  }
+
+  #callOf(unit: Unit, insn: number, section: number, target: number, kind: 'call' | 'function'): void {
+    const callee = this.#context.units.at(section, target);
+    if (callee === undefined || callee.first !== target) {
+      const where = `instruction ${target} of "${sectionLabel(this.#context.elf, section)}"`;
+      throw this.#refuse(unit, insn, `refers to ${where}, where no function begins`);
+    }
+    let index = this.#index.get(callee);
+    if (index === undefined) {
+      index = this.functions.length;
+      this.#index.set(callee, index);
+      this.functions.push(callee.spec);
+    }
+    unit.relocations.push({ kind, insn: insn - unit.first, function: index });
+  }
+
+  #insnsOf(unit: Unit): Insns {
+    return this.#insns.get(unit.section) ?? new Insns(new Uint8Array(), true);
+  }
+
+  #describe(symbol: ElfSymbol): string {
+    const section = `"${sectionLabel(this.#context.elf, symbol.section)}"`;
+    return symbol.name === '' ? `section ${section}` : `"${printable(symbol.name)}" in section ${section}`;
+  }
+
+  #refuse(unit: Unit, insn: number, what: string): BpfError {
+    return refuse(`function "${printable(unit.spec.name)}": instruction ${insn - unit.first} ${what}`);
+  }
+}
+
+function isFunction({ type }: ElfSymbol): boolean {
+  return type === SymbolType.FUNC || type === SymbolType.SECTION;
+}
+
+/** The first map that begins at `offset`; maps are in order of offset. */
+function indexAtOffset(maps: readonly PlacedMap[], offset: number): number | undefined {
+  let [low, high] = [0, maps.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((maps[middle]?.offset ?? 0) < offset) low = middle + 1;
+    else high = middle;
+  }
+  return maps[low]?.offset === offset ? low : undefined;
+}
+
+function refuse(message: string): BpfError {
+  return new BpfError('ERR_BPF_RELOCATION', message, { errno: 22 });
+}
