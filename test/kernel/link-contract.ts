@@ -1,0 +1,106 @@
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { Link } from '../../runtime/src/link/link.js';
+import type { Counter } from './counter.js';
+
+/** What one link type brings to the contract. */
+export interface LinkCase {
+  /** What is attached, for the test's name. */
+  readonly name: string;
+  /** False where the running kernel lacks it; then another kernel runs it. */
+  readonly when?: boolean;
+  load(): Counter;
+  attach(counter: Counter): Link;
+  /** Makes the attached program run at least once, before it returns. */
+  trigger(): void;
+  /** The kernel takes a second attachment of the same kind. */
+  readonly many?: boolean;
+}
+
+/** Descriptors this process has open. */
+export function openFds(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+/** Runs `trigger` until the program ran, for at most five seconds: some hooks run a moment later. */
+export function runsWithin(counter: Counter, trigger: () => void): boolean {
+  const before = counter.runs();
+  const end = Date.now() + 5000;
+  while (Date.now() < end) {
+    trigger();
+    if (counter.runs() > before) return true;
+  }
+  return false;
+}
+
+/** What every link does: the effect begins, ends with detach, and leaves no descriptor behind. */
+export function linkContract({ name, when = true, load, attach, trigger, many = false }: LinkCase): void {
+  describe(`a link of ${name}`, () => {
+    const using = (test: (counter: Counter) => void) => () => {
+      trigger(); // What the trigger itself opens once must not count.
+      const before = openFds();
+      const counter = load();
+      try {
+        test(counter);
+      } finally {
+        counter.close();
+      }
+      expect(openFds()).toBe(before);
+    };
+
+    it.runIf(when)(
+      'runs the program until it is detached, and then no more',
+      using((counter) => {
+        const link = attach(counter);
+        expect(link.attached).toBe(true);
+        expect(runsWithin(counter, trigger)).toBe(true);
+        link.detach();
+        expect(link.attached).toBe(false);
+        const after = counter.runs();
+        trigger();
+        expect(counter.runs()).toBe(after);
+      }),
+    );
+
+    it.runIf(when)(
+      'gives its descriptors back on detach, and only once',
+      using((counter) => {
+        const before = openFds();
+        const link = attach(counter);
+        link.detach();
+        expect(openFds()).toBe(before);
+        link.detach();
+        link[Symbol.dispose]();
+        link[Symbol.dispose]();
+        expect(openFds()).toBe(before);
+      }),
+    );
+
+    it.runIf(when)(
+      'can be made again after it ended',
+      using((counter) => {
+        attach(counter).detach();
+        attach(counter);
+        expect(runsWithin(counter, trigger)).toBe(true);
+      }),
+    );
+
+    if (!many) return;
+    it.runIf(when)(
+      'stays when another link of the same program ends',
+      using((counter) => {
+        const [one, two] = [attach(counter), attach(counter)];
+        one.detach();
+        expect(two.attached).toBe(true);
+        expect(runsWithin(counter, trigger)).toBe(true);
+      }),
+    );
+  });
+}
+
+/** Runs a refused attachment and checks that it says `text` and leaves no descriptor. */
+export function expectRefusal(attach: () => unknown, text: string | RegExp): void {
+  const before = openFds();
+  expect(attach).toThrow(text);
+  expect(openFds()).toBe(before);
+}
