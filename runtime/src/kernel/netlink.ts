@@ -108,7 +108,7 @@ function parseMessage(message: Reader): Answer {
 
 /** `struct nlmsgerr`: an errno, the request (its header only when capped), then what the kernel has to say. */
 function parseAck(message: Reader): Answer {
-  const errno = -message.i32(HEADER.size);
+  const errno = Math.abs(message.i32(HEADER.size));
   const flags = message.u16(HEADER.flags);
   if ((flags & NLM_F_ACK_TLVS) === 0) return { kind: 'ack', errno, text: undefined };
   const request = HEADER.size + 4;
