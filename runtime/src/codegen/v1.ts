@@ -43,7 +43,9 @@ export { struct, type UnionCodec, union } from '../codec/struct.js';
 export { cstring, putCstring, readRestText, text, writeRestText } from '../codec/text.js';
 // Every kind of map and program is a function that a skeleton may call.
 export * from '../map/index.js';
+export type { BpfMap, MapKind, MapShape } from '../map/map.js';
 export * from '../program/index.js';
+export type { Program, ProgramKind, ProgramShape } from '../program/program.js';
 export { type LiveSkeleton, type OpenSkeleton, type Skeleton, skeleton } from '../skeleton.js';
-export { at, type Description } from './description.js';
+export { at, type Description, type Global } from './description.js';
 export { readObjectFile } from './object-file.js';

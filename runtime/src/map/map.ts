@@ -95,7 +95,12 @@ export interface MapShape<M extends BpfMap = BpfMap> {
   readonly map?: M;
 }
 
-const kindMark = Symbol('MapKind');
+const kindMark: unique symbol = Symbol('MapKind');
+
+/** What a kind's export carries besides being called. */
+export interface DeclaresMapKind {
+  readonly [kindMark]: MapKind;
+}
 
 /**
  * Declares a kind. The result is called by skeletons (`hash(u32, Stats)`) and read by `mapKindOf`. `shape` types that
@@ -104,7 +109,7 @@ const kindMark = Symbol('MapKind');
 export function mapKind<M extends BpfMap, Shape extends (...codecs: never[]) => MapShape>(
   definition: MapKind<M>,
   shape: (kind: MapKind<M>) => Shape,
-): Shape & { readonly [kindMark]: MapKind } {
+): Shape & DeclaresMapKind {
   return Object.assign(shape(definition), { [kindMark]: definition });
 }
 
