@@ -159,6 +159,11 @@ export class Btf {
     return this.#offsets[this.#own(id)] ?? 0;
   }
 
+  /** {@link recordOffset} of all own types in the order of their ids, for passes over many of them. Not to be written to. */
+  get recordOffsets(): Uint32Array {
+    return this.#offsets;
+  }
+
   /** The error for a type that cannot be. */
   malformed(id: number, what: string): MalformedError {
     const own = id >= this.firstId && id < this.endId;
