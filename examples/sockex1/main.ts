@@ -18,11 +18,7 @@ async function main(): Promise<void> {
   using skel = sockex1_kern.openAndLoad();
   using _link = skel.progs.bpf_prog1.attach(positionals[0] ?? 'lo');
 
-  // The object says nothing of the value's type: SEC("maps") knows sizes only. It is a long.
-  const bytes = (protocol: number) => {
-    const value = skel.maps.my_map.get(protocol);
-    return value === undefined ? 0n : new DataView(value.buffer, value.byteOffset).getBigInt64(0, true);
-  };
+  const bytes = (protocol: number) => skel.maps.my_map.get(protocol);
   for (let second = 0; second < Number(values.seconds); second += 1) {
     await sleep(1000);
     console.log(`TCP ${bytes(IPPROTO_TCP)} UDP ${bytes(IPPROTO_UDP)} ICMP ${bytes(IPPROTO_ICMP)} bytes`);
