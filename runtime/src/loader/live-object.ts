@@ -1,6 +1,7 @@
 import { BpfError, printable } from '../errors.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
 import type { Link } from '../link/link.js';
+import { releaseAll } from '../link/release.js';
 import type { BpfMap } from '../map/map.js';
 import type { DataMemory } from '../map/memory.js';
 import type { Program } from '../program/program.js';
@@ -62,32 +63,19 @@ export class Ownership {
   }
 
   detachAll(): void {
-    runAll([...this.#links].reverse().map((link) => () => link.detach()));
+    releaseAll(...[...this.#links].reverse().map((link) => () => link.detach()));
   }
 
   destroy(): void {
     if (this.#closed) return;
     this.#closed = true;
     const fds = this.#fds.splice(0).reverse();
-    runAll([
+    releaseAll(
       () => this.detachAll(),
       ...this.#closers.splice(0).reverse(),
       ...fds.map((fd) => () => this.kernel.close(fd)),
-    ]);
+    );
   }
-}
-
-/** Runs every step even when one throws; throws the first error at the end. */
-function runAll(steps: readonly (() => void)[]): void {
-  const errors: unknown[] = [];
-  for (const step of steps) {
-    try {
-      step();
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  if (errors.length > 0) throw errors[0];
 }
 
 /** An object in the kernel: its maps, its programs, and the links of `attach()`. */

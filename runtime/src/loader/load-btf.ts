@@ -1,0 +1,26 @@
+import { isBpfError } from '../errors.js';
+import type { Fd } from '../kernel/kernel.js';
+import type { ObjectSpec } from '../object/spec.js';
+import { fixUpBtf } from './btf-fixup.js';
+import type { Ownership } from './live-object.js';
+
+/**
+ * Gives the object's BTF to the kernel, which wants it for typed maps, line information and much else. A kernel that
+ * refuses it costs those only, as with libbpf, unless something in the object cannot work without.
+ */
+export function loadBtf(spec: ObjectSpec, ownership: Ownership): Fd | undefined {
+  if (spec.btf === undefined) return undefined;
+  const { kernel } = ownership;
+  const bytes = fixUpBtf(spec, kernel);
+  try {
+    return ownership.fd(kernel.btfLoad(bytes));
+  } catch (error) {
+    if (!isBpfError(error) || needsBtf(spec)) throw error;
+    return undefined;
+  }
+}
+
+/** libbpf's kernel_needs_btf: struct_ops maps do. */
+function needsBtf(spec: ObjectSpec): boolean {
+  return spec.maps.some(({ origin }) => origin === 'struct_ops');
+}

@@ -1,0 +1,221 @@
+import type { CoreOutcome } from '../core/relocate.js';
+import { BpfError, isBpfError, NotSupportedError, printable } from '../errors.js';
+import { CALL, type Insns, PseudoLoad } from '../insn.js';
+import type { Fd, Kernel, ProgLoad } from '../kernel/kernel.js';
+import type { ObjectSpec } from '../object/spec.js';
+import { knownSections } from '../program/kinds.js';
+import { BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS } from '../uapi.js';
+import type { AssembledProgram, Placement } from './assemble.js';
+import type { CreatedMap } from './create-maps.js';
+import { explain } from './diagnose.js';
+import { btfFunc, expectedAttachType, progName, supports } from './features.js';
+import type { OpenProgram } from './open-object.js';
+import { type Poison, type SourceLine, verifierError } from './verifier-report.js';
+
+/** What loading one program needs besides its instructions. */
+export interface ProgramContext {
+  readonly kernel: Kernel;
+  readonly spec: ObjectSpec;
+  readonly maps: readonly CreatedMap[];
+  /** The object's BTF in the kernel, if it took it. */
+  readonly btf: Fd | undefined;
+  /** For kinds that attach to a kernel type or function: its BTF id, and the module's BTF when it is not vmlinux's. */
+  readonly attach: { readonly btfId: number; readonly btfObjFd?: Fd } | undefined;
+  /** CO-RE results of each function of the program. */
+  outcomesOf(placement: Placement): readonly CoreOutcome[];
+  /** 0 keeps the verifier quiet; its log is asked for when it refuses. */
+  readonly logLevel: number;
+}
+
+/** Loads one assembled program and returns its descriptor. */
+export function loadProgram(open: OpenProgram, assembled: AssembledProgram, context: ProgramContext): Fd {
+  const { kernel, spec } = context;
+  const { meaning } = open;
+  const name = printable(open.name);
+  if (meaning === undefined) throw unknownSection(open);
+  resolveAddresses(assembled, context);
+  const { rule } = meaning;
+  const request: ProgLoad = {
+    type: rule.type,
+    insns: assembled.insns.bytes,
+    license: spec.license,
+    kernelVersion: spec.kernelVersion === 0 ? kernel.version : spec.kernelVersion,
+    flags: (rule.sleepable ? BPF_F_SLEEPABLE : 0) | (rule.frags ? BPF_F_XDP_HAS_FRAGS : 0),
+  };
+  if (supports(progName, kernel)) request.name = open.name;
+  if (rule.attachType && (!rule.attachTypeOptional || supports(expectedAttachType, kernel))) {
+    request.expectedAttachType = rule.attachType;
+  }
+  if (rule.attachBtf) {
+    if (context.attach === undefined) {
+      throw new BpfError(
+        'ERR_BPF_ARGUMENT',
+        `load program "${name}": SEC("${printable(open.section)}") does not say what to attach to; write SEC("${printable(open.section)}/NAME")`,
+      );
+    }
+    request.attachBtfId = context.attach.btfId;
+    if (context.attach.btfObjFd !== undefined) request.attachBtfObjFd = context.attach.btfObjFd;
+  }
+  if (context.btf !== undefined && supports(btfFunc, kernel)) {
+    Object.assign(request, { btfFd: context.btf }, debugInfo(assembled, spec));
+  }
+  return submit(kernel, request, open, assembled, context);
+}
+
+/** Loads quietly; when refused, again with a log that grows until it holds what the verifier says (bpf_object_load_prog). */
+function submit(
+  kernel: Kernel,
+  request: ProgLoad,
+  open: OpenProgram,
+  assembled: AssembledProgram,
+  context: ProgramContext,
+): Fd {
+  let first: unknown;
+  if (context.logLevel === 0) {
+    try {
+      return kernel.progLoad(request);
+    } catch (error) {
+      first = error;
+    }
+  }
+  const largest = 64 << 20;
+  for (let size = 64 << 10; ; size *= 4) {
+    const log = { level: Math.max(context.logLevel, 1), buffer: new Uint8Array(size) };
+    try {
+      return kernel.progLoad({ ...request, log });
+    } catch (error) {
+      first ??= error;
+      const full = isBpfError(error) && error.code === 'ENOSPC';
+      if (full && size < largest) continue;
+      throw refusal(kernel, open, assembled, context, first, logText(log.buffer), full);
+    }
+  }
+}
+
+function logText(buffer: Uint8Array): string {
+  const end = buffer.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? buffer : buffer.subarray(0, end));
+}
+
+function refusal(
+  kernel: Kernel,
+  open: OpenProgram,
+  assembled: AssembledProgram,
+  context: ProgramContext,
+  cause: unknown,
+  log: string,
+  truncated: boolean,
+): BpfError {
+  const program = open.name;
+  if (!isBpfError(cause)) {
+    return new BpfError('ERR_BPF_PROG_LOAD', `load program "${printable(program)}": ${String(cause)}`, {
+      cause,
+    });
+  }
+  const { code, errno = 0 } = cause;
+  if (log.trim() !== '') {
+    const lines = sourceLines(assembled);
+    return verifierError({
+      program,
+      code,
+      errno,
+      log,
+      truncated,
+      lines,
+      poisons: poisons(assembled, context),
+      cause,
+    });
+  }
+  const hint = explain(kernel, cause, { program: { type: open.meaning?.rule.type ?? 0, name: program } });
+  const message = `load program "${printable(program)}": ${cause.message}${hint ? `; ${hint}` : ''}`;
+  return new BpfError(code, message, { errno, syscall: cause.syscall, hint, cause });
+}
+
+/** Puts this kernel's map descriptors into the instructions (libbpf: bpf_object__relocate_data). */
+function resolveAddresses(
+  { insns, placements, spec: program }: AssembledProgram,
+  { maps, spec }: ProgramContext,
+): void {
+  for (const { fn, start } of placements) {
+    for (const relocation of fn.relocations) {
+      const at = start + relocation.insn;
+      if (relocation.kind === 'map' || relocation.kind === 'data') {
+        const fd = maps[relocation.map]?.fd;
+        if (relocation.kind === 'data') insns.setImm(at + 1, relocation.offset);
+        if (fd === undefined) {
+          poisonMapLoad(insns, at, relocation.map);
+          continue;
+        }
+        insns.setSrc(at, relocation.kind === 'map' ? PseudoLoad.MAP_FD : PseudoLoad.MAP_VALUE);
+        insns.setImm(at, fd);
+      } else if (relocation.kind === 'extern' || relocation.kind === 'kfunc') {
+        const extern = spec.externs[relocation.extern];
+        throw new NotSupportedError(
+          'externs',
+          `load program "${printable(program.name)}": it uses the extern "${printable(extern?.name ?? '?')}"; kernel symbols, kfuncs and kconfig values are not supported yet`,
+        );
+      }
+    }
+  }
+}
+
+/** A use of a map that was left out must be dead code: both halves become a call that no kernel has (2001000000 + map). */
+function poisonMapLoad(insns: Insns, at: number, map: number): void {
+  for (const slot of [at, at + 1]) insns.set(slot, { code: CALL, imm: 2_001_000_000 + map });
+}
+
+/** func_info and line_info of a program and the subprograms behind it, moved to where they came to lie. */
+function debugInfo(
+  { placements }: AssembledProgram,
+  spec: ObjectSpec,
+): Pick<ProgLoad, 'funcInfo' | 'lineInfo'> {
+  const little = spec.byteOrder === 'little';
+  const funcs = placements.flatMap(({ fn, start }) =>
+    fn.funcInfo.map(({ insn, raw }) => ({ insn: start + insn, raw })),
+  );
+  const lines = placements.flatMap(({ fn, start }) =>
+    fn.lineInfo.map(({ insn, raw }) => ({ insn: start + insn, raw })),
+  );
+  // The kernel wants one record a function, beginning with instruction 0: all of them or none.
+  if (funcs.length !== placements.length || funcs[0]?.insn !== 0) return {};
+  const funcInfo = records(funcs, little);
+  if (lines.length === 0 || lines[0]?.insn !== 0) return { funcInfo };
+  return { funcInfo, lineInfo: records(lines, little) };
+}
+
+function records(list: readonly { insn: number; raw: Uint8Array }[], little: boolean) {
+  const recordSize = list[0]?.raw.length ?? 0;
+  const bytes = new Uint8Array(list.length * recordSize);
+  const view = new DataView(bytes.buffer);
+  list.forEach(({ insn, raw }, index) => {
+    bytes.set(raw.subarray(0, recordSize), index * recordSize);
+    view.setUint32(index * recordSize, insn, little);
+  });
+  return { recordSize, bytes };
+}
+
+function sourceLines({ placements }: AssembledProgram): SourceLine[] {
+  return placements.flatMap(({ fn, start }) =>
+    fn.lineInfo.map((info) => ({
+      insn: start + info.insn,
+      file: info.fileName,
+      line: info.line,
+      text: info.text,
+    })),
+  );
+}
+
+function poisons({ placements }: AssembledProgram, { outcomesOf }: ProgramContext): Poison[] {
+  return placements.flatMap((placement) =>
+    outcomesOf(placement).flatMap((outcome) =>
+      outcome.poisoned ? [{ insn: placement.start + outcome.insn, what: outcome.text }] : [],
+    ),
+  );
+}
+
+function unknownSection(open: OpenProgram): BpfError {
+  return new BpfError(
+    'ERR_BPF_SECTION',
+    `load program "${printable(open.name)}": SEC("${printable(open.section)}") is no section this loader or libbpf knows; the known ones are ${knownSections().join(', ')} ("+" stands for "/" and a target)`,
+  );
+}

@@ -1,0 +1,226 @@
+import { type CoreOutcome, CoreRelocationError, relocateCore } from '../core/relocate.js';
+import { BpfError, printable } from '../errors.js';
+import type { Fd, Kernel } from '../kernel/kernel.js';
+import { mapKindOf } from '../map/kinds.js';
+import type { BpfMap, MapHandle, MapShape } from '../map/map.js';
+import { type DataMemory, openMemory } from '../map/memory.js';
+import type { FunctionSpec } from '../object/spec.js';
+import type { Program, ProgramHandle } from '../program/program.js';
+import { assemble, type Placement } from './assemble.js';
+import { type CreatedMap, createMaps, isFrozen, word } from './create-maps.js';
+import { KernelTypes } from './kernel-types.js';
+import { LiveObject, type LiveProgram, Ownership } from './live-object.js';
+import { loadBtf } from './load-btf.js';
+import { loadProgram } from './load-program.js';
+import type { OpenObject, OpenProgram } from './open-object.js';
+
+/** Settings of load(). */
+export interface LoadOptions {
+  /**
+   * BTF that CO-RE relocates against instead of the running kernel's: a path or the bytes of raw BTF or of an ELF file
+   * with a `.BTF` section. For kernels that have none of their own.
+   */
+  readonly kernelBtf?: string | Uint8Array;
+  /** Verifier log of programs that do load: 0 none (default), 1, 2, with 4 added for statistics. */
+  readonly verifierLogLevel?: number;
+}
+
+/** How an object's maps become typed: by map name. Maps that are not listed give and take raw bytes. */
+export type MapShapes = ReadonlyMap<string, MapShape>;
+
+/**
+ * Puts an object into a kernel in libbpf's order: BTF, maps (created, filled, frozen), programs, then the slots of
+ * program arrays. All or nothing: when a step fails, everything made before is given back.
+ * @throws VerifierError, SyscallError, NotSupportedError, BpfError
+ */
+export function load(
+  object: OpenObject,
+  kernel: Kernel,
+  options: LoadOptions & { readonly shapes?: MapShapes } = {},
+): LiveObject {
+  object.assertOpen('load');
+  refuseForeignByteOrder(object, kernel);
+  const ownership = new Ownership(kernel, object.name);
+  try {
+    const live = build(object, ownership, options);
+    object.markLoaded();
+    return live;
+  } catch (error) {
+    ownership.destroy();
+    throw error;
+  }
+}
+
+function build(
+  object: OpenObject,
+  ownership: Ownership,
+  options: LoadOptions & { readonly shapes?: MapShapes },
+): LiveObject {
+  const { kernel } = ownership;
+  const wanted = [...object.progs.values()].filter((program) => program.autoload);
+  const types = new KernelTypes(kernel, options.kernelBtf);
+  const relocated = relocateFunctions(object, wanted, types);
+  const btf = loadBtf(object.spec, ownership);
+  const created = createMaps(object, ownership, btf);
+  const programs = wanted.map((open) => {
+    const assembled = assemble(object.spec, open.spec, (fn) => relocated.get(fn)?.insns ?? fn.insns);
+    const fd = loadProgram(open, assembled, {
+      kernel,
+      spec: object.spec,
+      maps: created,
+      btf,
+      attach: types.attachTarget(open),
+      outcomesOf: ({ fn }: Placement) => relocated.get(fn)?.outcomes ?? [],
+      logLevel: options.verifierLogLevel ?? 0,
+    });
+    return { open, fd: ownership.fd(fd) };
+  });
+  fillProgramArrays(object, kernel, created, programs);
+  const maps = liveMaps(created, ownership, options.shapes ?? new Map());
+  const data = liveData(created, ownership);
+  return new LiveObject(object.name, ownership, {
+    maps,
+    data,
+    programs: livePrograms(programs, ownership),
+  });
+}
+
+interface RelocatedFunction {
+  readonly insns: Uint8Array;
+  readonly outcomes: readonly CoreOutcome[];
+}
+
+/** CO-RE for every function of the programs to load, once a function however many programs use it. */
+function relocateFunctions(
+  object: OpenObject,
+  wanted: readonly OpenProgram[],
+  types: KernelTypes,
+): ReadonlyMap<FunctionSpec, RelocatedFunction> {
+  const { btf: local, byteOrder } = object.spec;
+  const relocated = new Map<FunctionSpec, RelocatedFunction>();
+  if (local === undefined) return relocated;
+  const used = wanted.flatMap(({ spec }) => assemble(object.spec, spec).placements.map(({ fn }) => fn));
+  const functions = new Set(used.filter((fn) => fn.coreRelocations.length > 0));
+  if (functions.size === 0) return relocated;
+  const target = types.coreTarget(object.spec, functions);
+  for (const fn of functions) {
+    const insns = fn.insns.slice();
+    const relocations = fn.coreRelocations;
+    const littleEndian = byteOrder === 'little';
+    try {
+      const outcomes = relocateCore({ insns, relocations, local, target, littleEndian, program: fn.name });
+      relocated.set(fn, { insns, outcomes });
+    } catch (error) {
+      throw error instanceof CoreRelocationError ? atSourceLine(error, fn) : error;
+    }
+  }
+  return relocated;
+}
+
+/** Adds the C line that a CO-RE relocation belongs to. */
+function atSourceLine(error: CoreRelocationError, fn: FunctionSpec): BpfError {
+  const line = fn.lineInfo.findLast(({ insn }) => insn <= error.insn);
+  if (line === undefined) return error;
+  return new BpfError(error.code, `${error.message}, at ${printable(line.fileName)}:${line.line}`, {
+    cause: error,
+  });
+}
+
+function refuseForeignByteOrder(object: OpenObject, kernel: Kernel): void {
+  const { byteOrder } = object.spec;
+  if ((byteOrder === 'little') === kernel.littleEndian) return;
+  throw new BpfError(
+    'ERR_BPF_BYTE_ORDER',
+    `load ${printable(object.name)}: the object is ${byteOrder}-endian and this host is ${kernel.littleEndian ? 'little' : 'big'}-endian; compile it with -target ${kernel.littleEndian ? 'bpfel' : 'bpfeb'}`,
+  );
+}
+
+/** Static initialisers of program arrays, which need the programs (libbpf: bpf_object_init_prog_arrays). */
+function fillProgramArrays(
+  object: OpenObject,
+  kernel: Kernel,
+  created: readonly CreatedMap[],
+  programs: readonly { open: OpenProgram; fd: Fd }[],
+): void {
+  for (const { open, fd } of created) {
+    if (fd === undefined) continue;
+    for (const slot of open.spec.slots) {
+      if (slot.kind !== 'program') continue;
+      const program = programs.find((candidate) => candidate.open.name === slot.name);
+      if (program === undefined) {
+        throw new BpfError(
+          'ERR_BPF_STATE',
+          `fill map "${printable(open.name)}": slot ${slot.index} wants program "${printable(slot.name)}", which is not loaded`,
+        );
+      }
+      kernel.mapUpdate(fd, word(slot.index, object.spec), word(program.fd, object.spec));
+    }
+  }
+}
+
+function handleOf({ open, fd, attributes }: CreatedMap, ownership: Ownership): MapHandle {
+  return {
+    kernel: ownership.kernel,
+    name: open.name,
+    type: attributes.type,
+    keySize: attributes.keySize,
+    valueSize: attributes.valueSize,
+    maxEntries: attributes.maxEntries,
+    flags: attributes.flags ?? 0,
+    fd: () => {
+      if (fd === undefined) {
+        throw new BpfError(
+          'ERR_BPF_STATE',
+          `use map "${printable(open.name)}": it was not created (autocreate is false)`,
+        );
+      }
+      return ownership.live(fd, `use map "${open.name}"`);
+    },
+    onClose: (listener) => ownership.onClose(listener),
+  };
+}
+
+function liveMaps(
+  created: readonly CreatedMap[],
+  ownership: Ownership,
+  shapes: MapShapes,
+): Map<string, BpfMap> {
+  return new Map(
+    created.map((map) => {
+      const shape = shapes.get(map.open.name);
+      const kind = shape?.kind ?? mapKindOf(map.attributes.type);
+      return [map.open.name, kind.open(handleOf(map, ownership), shape?.key, shape?.value)];
+    }),
+  );
+}
+
+function liveData(created: readonly CreatedMap[], ownership: Ownership): Map<string, DataMemory> {
+  return new Map(
+    created.flatMap((map) =>
+      map.open.spec.section && map.fd !== undefined
+        ? [[map.open.name, openMemory(handleOf(map, ownership), !isFrozen(map.open.spec))] as const]
+        : [],
+    ),
+  );
+}
+
+function livePrograms(
+  programs: readonly { open: OpenProgram; fd: Fd }[],
+  ownership: Ownership,
+): LiveProgram[] {
+  return programs.flatMap(({ open, fd }) => {
+    if (open.meaning === undefined) return [];
+    const { kind, rule, target } = open.meaning;
+    const handle: ProgramHandle = {
+      kernel: ownership.kernel,
+      name: open.name,
+      section: open.section,
+      target,
+      expectedAttachType: rule.attachType ?? 0,
+      fd: () => ownership.live(fd, `use program "${open.name}"`),
+      own: (link) => ownership.link(link),
+    };
+    const program: Program = new kind.program(handle);
+    return [{ program, open }];
+  });
+}

@@ -1,0 +1,48 @@
+import { printable } from './errors.js';
+import { readHostFile } from './kernel/host-file.js';
+import type { Kernel } from './kernel/kernel.js';
+import { linuxKernel } from './kernel/linux.js';
+import type { LiveObject } from './loader/live-object.js';
+import { type LoadOptions, load, type MapShapes } from './loader/load.js';
+import { OpenObject } from './loader/open-object.js';
+import { parseObject } from './object/parse.js';
+
+/** How load() finds the kernel and its types. */
+export interface KernelLoadOptions extends LoadOptions {
+  /** The kernel to load into: this host's by default, the fake one of `@bpfskel/runtime/testing` in tests. */
+  readonly kernel?: Kernel;
+}
+
+/** An object between open and load that knows this host's kernel. */
+export class LoadableObject extends OpenObject {
+  /**
+   * Loads maps, then programs. Uses this object up.
+   * @throws VerifierError when the kernel refuses a program, SyscallError, BpfError; then nothing stays in the kernel.
+   */
+  load({
+    kernel = linuxKernel(),
+    ...options
+  }: KernelLoadOptions & { readonly shapes?: MapShapes } = {}): LiveObject {
+    return load(this, kernel, options);
+  }
+}
+
+/**
+ * Opens a compiled BPF object without a generated skeleton: maps and programs by name, keys and values as bytes.
+ * `source` is a path or the file's bytes; `name` stands in for the file's name where there is none.
+ * @throws BpfError when the file cannot be read, MalformedError when it is no BPF object.
+ */
+export function openObject(
+  source: string | Uint8Array,
+  { name }: { readonly name?: string } = {},
+): LoadableObject {
+  const bytes = typeof source === 'string' ? readHostFile(source) : source;
+  const given = name ?? (typeof source === 'string' ? objectName(source) : 'object');
+  return new LoadableObject(given, parseObject(bytes));
+}
+
+/** The name libbpf gives an object: its file name without directories, `.o` and `.bpf`. */
+export function objectName(path: string): string {
+  const base = path.split('/').at(-1) ?? path;
+  return base.replace(/\.o$/, '').replace(/\.bpf$/, '') || printable(base);
+}

@@ -1,0 +1,227 @@
+import type {
+  Description,
+  Global,
+  LiveGlobals,
+  MapOf,
+  OpenGlobals,
+  ProgramOf,
+} from './codegen/description.js';
+import { BpfError, printable } from './errors.js';
+import type { Link } from './link/link.js';
+import type { LiveObject } from './loader/live-object.js';
+import type { OpenMap, OpenProgram } from './loader/open-object.js';
+import { parseObject } from './object/parse.js';
+import type { MapSpec, ObjectSpec } from './object/spec.js';
+import { type KernelLoadOptions, LoadableObject } from './open.js';
+
+/** What a generated module exports under the object's name. */
+export interface Skeleton<Open, Live> {
+  /** The object's name, as bpftool derives it from the file name. */
+  readonly objectName: string;
+  /** Parses the embedded object. Nothing enters the kernel yet; needs no root. */
+  open(): Open;
+  /** `open().load(options)` for objects that need no settings. */
+  openAndLoad(options?: KernelLoadOptions): Live;
+  /** The embedded object file. */
+  elfBytes(): Uint8Array;
+}
+
+/** An object between open and load. */
+export type OpenSkeleton<D extends Description, Live> = {
+  readonly maps: { readonly [M in keyof D['maps']]: OpenMap };
+  readonly progs: { readonly [P in keyof D['progs']]: OpenProgram };
+  /**
+   * Loads maps, then programs. Uses this object up.
+   * @throws VerifierError when the kernel refuses a program, SyscallError, BpfError; then nothing stays in the kernel.
+   */
+  load(options?: KernelLoadOptions): Live;
+  /** Gives the object up without loading it. */
+  destroy(): void;
+  [Symbol.dispose](): void;
+} & { readonly [S in keyof D['globals']]: OpenGlobals<D['globals'][S]> };
+
+/** An object in the kernel. */
+export type LiveSkeleton<D extends Description> = {
+  readonly maps: { readonly [M in keyof D['maps']]: MapOf<D['maps'][M]> };
+  readonly progs: { readonly [P in keyof D['progs']]: ProgramOf<D['progs'][P]> };
+  /** What attach() attached, by program. */
+  readonly links: { readonly [P in keyof D['progs']]?: Link };
+  /** Attaches every program whose SEC() says where. All or nothing. */
+  attach(): void;
+  /** Ends every attachment; maps, programs and globals stay usable. */
+  detach(): void;
+  /** Detaches and gives everything back to the kernel. Idempotent; also what `using` calls. */
+  destroy(): void;
+  [Symbol.dispose](): void;
+} & { readonly [S in keyof D['globals']]: LiveGlobals<S, D['globals'][S]> };
+
+/** Makes the value a generated module exports. For generated code. */
+export function skeleton<const D extends Description>(
+  description: D,
+): Skeleton<OpenSkeleton<D, LiveSkeleton<D>>, LiveSkeleton<D>> {
+  let bytes: Uint8Array | undefined;
+  let spec: ObjectSpec | undefined;
+  // The object never changes, so it is decoded and parsed once a process.
+  const elf = () => {
+    bytes ??= description.elf();
+    return bytes;
+  };
+  const parsed = (): ObjectSpec => {
+    if (spec !== undefined) return spec;
+    const fresh = parseObject(elf());
+    checkLayout(description, fresh);
+    spec = fresh;
+    return fresh;
+  };
+  const open = () => openSkeleton(description, new LoadableObject(description.name, parsed()));
+  return {
+    objectName: description.name,
+    open,
+    openAndLoad: (options) => open().load(options),
+    elfBytes: () => elf().slice(),
+  };
+}
+
+function openSkeleton<D extends Description>(
+  description: D,
+  object: LoadableObject,
+): OpenSkeleton<D, LiveSkeleton<D>> {
+  const facade = {
+    maps: record(object.maps),
+    progs: record(object.progs),
+    load(options: KernelLoadOptions = {}) {
+      const shapes = new Map(Object.entries(description.maps));
+      return liveSkeleton(description, object.spec, object.load({ ...options, shapes }));
+    },
+    destroy: () => object.destroy(),
+    [Symbol.dispose]: () => object.destroy(),
+  };
+  for (const { ident, map, globals } of sectionsOf(description, object.spec)) {
+    const data = object.data.get(map.name);
+    if (data === undefined) continue;
+    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    const fields = accessors(globals, {
+      read: () => view,
+      write: (name, store) => {
+        object.assertOpen(`set ${ident}.${name}`);
+        store(view);
+      },
+    });
+    Object.defineProperty(facade, ident, { value: fields, enumerable: true });
+  }
+  // The globals were added above by name, which the type system cannot follow.
+  return facade as unknown as OpenSkeleton<D, LiveSkeleton<D>>;
+}
+
+function liveSkeleton<D extends Description>(
+  description: D,
+  spec: ObjectSpec,
+  object: LiveObject,
+): LiveSkeleton<D> {
+  const facade = {
+    maps: record(object.maps),
+    progs: record(object.progs),
+    attach: () => object.attach(),
+    detach: () => object.detach(),
+    destroy: () => object.destroy(),
+    [Symbol.dispose]: () => object.destroy(),
+  };
+  Object.defineProperty(facade, 'links', { get: () => record(object.links), enumerable: true });
+  for (const { ident, map, globals } of sectionsOf(description, spec)) {
+    const memory = object.data.get(map.name);
+    if (memory === undefined) continue;
+    const fields = accessors(globals, {
+      read: () => memory.view(),
+      write: (name, store) => {
+        if (!memory.writable) {
+          throw new BpfError(
+            'ERR_BPF_STATE',
+            `set ${ident}.${name}: '${map.name}' is frozen; set it before load()`,
+          );
+        }
+        store(memory.view());
+        memory.flush();
+      },
+    });
+    Object.defineProperty(facade, ident, { value: fields, enumerable: true });
+  }
+  // Maps, programs and globals were added by name, which the type system cannot follow.
+  return facade as unknown as LiveSkeleton<D>;
+}
+
+/** A plain object of a map's entries that no name in the object file can turn into something else. */
+function record<T>(entries: ReadonlyMap<string, T>): Readonly<Record<string, T>> {
+  const object: Record<string, T> = Object.create(null);
+  for (const [name, value] of entries) object[name] = value;
+  return Object.freeze(object);
+}
+
+interface Storage {
+  read(): DataView;
+  write(name: string, store: (view: DataView) => void): void;
+}
+
+/** One property a variable, over the section's memory. */
+function accessors(globals: Readonly<Record<string, Global<unknown>>>, storage: Storage): object {
+  const fields: object = Object.create(null);
+  for (const [name, { offset, codec }] of Object.entries(globals)) {
+    Object.defineProperty(fields, name, {
+      enumerable: true,
+      get: () => codec.read(storage.read(), offset, offset + codec.size),
+      set: (value: unknown) => storage.write(name, (view) => codec.write(view, offset, value)),
+    });
+  }
+  return Object.preventExtensions(fields);
+}
+
+/** The name of a data section in a skeleton, as bpftool makes it: `.data.foo` is `data_foo`. */
+export function sectionIdentifier(map: MapSpec): string {
+  if (map.section?.kind === 'arena') return 'arena';
+  return map.name.replace(/^\./, '').replace(/[^A-Za-z0-9_]/g, '_');
+}
+
+function* sectionsOf(description: Description, spec: ObjectSpec) {
+  const bySection = new Map(
+    spec.maps.flatMap((map) => (map.section ? [[sectionIdentifier(map), map] as const] : [])),
+  );
+  for (const [ident, globals] of Object.entries(description.globals)) {
+    const map = bySection.get(ident);
+    if (map !== undefined) yield { ident, map, globals };
+  }
+}
+
+/** Refuses a skeleton whose codecs and object disagree: edited by hand, or a section that is no longer there. */
+function checkLayout(description: Description, spec: ObjectSpec): void {
+  const name = printable(description.name);
+  const disagree = (what: string) =>
+    new BpfError('ERR_BPF_LAYOUT', `open ${name}: ${what}; generate the skeleton again from the object`);
+  for (const [mapName, shape] of Object.entries(description.maps)) {
+    const map = spec.maps.find((candidate) => candidate.name === mapName);
+    if (map === undefined) throw disagree(`the object has no map "${printable(mapName)}"`);
+    for (const [what, codec, size] of [
+      ['key', shape.key, map.keySize],
+      ['value', shape.value, map.valueSize],
+    ] as const) {
+      // Ring and perf buffers have records; their value size is the kernel's affair.
+      if (codec !== undefined && size !== 0 && !shape.kind.codecsAreRecords && codec.size !== size) {
+        throw disagree(
+          `${what}s of map "${printable(mapName)}" are ${size} bytes in the object and ${codec.size} in the skeleton`,
+        );
+      }
+    }
+  }
+  for (const progName of Object.keys(description.progs)) {
+    if (!spec.programs.some((program) => program.name === progName)) {
+      throw disagree(`the object has no program "${printable(progName)}"`);
+    }
+  }
+  for (const { ident, map, globals } of sectionsOf(description, spec)) {
+    for (const [variable, { offset, codec }] of Object.entries(globals)) {
+      if (offset + codec.size > map.valueSize) {
+        throw disagree(
+          `${ident}.${printable(variable)} ends ${offset + codec.size - map.valueSize} bytes behind its section`,
+        );
+      }
+    }
+  }
+}
