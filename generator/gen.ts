@@ -1,0 +1,78 @@
+import { basename, dirname, relative, resolve, sep } from 'node:path';
+import { readInput, writeAll, writeOutput } from './files.js';
+import { generate } from './generate.js';
+import { identifier, objectName } from './names.js';
+import type { Wide } from './types.js';
+import { UsageError } from './usage.js';
+
+/** `bpfskel gen`, as given on the command line. */
+export interface GenArguments {
+  /** The object file, or `-` for standard input. */
+  readonly object: string;
+  readonly output?: string | undefined;
+  readonly name?: string | undefined;
+  readonly u64?: string | undefined;
+  readonly embed?: string | undefined;
+  /** `MAP=TYPE`, each. */
+  readonly record?: readonly string[] | undefined;
+  readonly type?: readonly string[] | undefined;
+}
+
+/** Writes the skeleton of an object to a file, or to standard output. */
+export function gen(given: GenArguments): void {
+  const text = skeletonText(given);
+  if (given.output === undefined || given.output === '-') writeAll(1, text);
+  else writeOutput(given.output, text);
+}
+
+/** The skeleton that these arguments ask for. */
+export function skeletonText(given: GenArguments): string {
+  const fromStdin = given.object === '-';
+  const embed = oneOf('--embed', given.embed ?? 'base64', ['base64', 'file']);
+  const u64: Wide = oneOf('--u64', given.u64 ?? 'bigint', ['bigint', 'number']);
+  if (fromStdin && given.name === undefined) {
+    throw new UsageError('gen -: standard input has no file name; give the skeleton one with --name');
+  }
+  if (fromStdin && embed === 'file') {
+    throw new UsageError('gen -: --embed file needs an object file, standard input is none');
+  }
+  if (given.name !== undefined && given.name !== identifier(given.name)) {
+    throw new UsageError(`gen: --name ${JSON.stringify(given.name)} is not an identifier`);
+  }
+  const records = new Map((given.record ?? []).map(splitRecord));
+  return generate(readInput(given.object), {
+    name: given.name ?? objectName(given.object),
+    source: fromStdin ? 'standard input' : basename(given.object),
+    objectPath: objectPath(given),
+    embed,
+    u64,
+    records,
+    types: given.type ?? [],
+  });
+}
+
+/** From the folder of the skeleton to the object. A skeleton on standard output is taken to lie beside it. */
+function objectPath({ object, output }: GenArguments): string {
+  if (output === undefined || output === '-') return basename(object);
+  return relative(dirname(resolve(output)), resolve(object))
+    .split(sep)
+    .join('/');
+}
+
+function splitRecord(text: string): [string, string] {
+  const [, map, type] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (map === undefined || type === undefined) {
+    throw new UsageError(
+      `gen: --record ${JSON.stringify(text)} is not MAP=TYPE, as in --record events=event`,
+    );
+  }
+  return [map, type];
+}
+
+function oneOf<T extends string>(option: string, value: string, choices: readonly T[]): T {
+  const choice = choices.find((candidate) => candidate === value);
+  if (choice === undefined) {
+    throw new UsageError(`gen: ${option} takes ${choices.join(' or ')}, not ${JSON.stringify(value)}`);
+  }
+  return choice;
+}

@@ -1,0 +1,36 @@
+import { parseObject } from '@bpfskel/runtime/inspect';
+import { type SkeletonOptions, skeletonModel } from './model.js';
+import { comment, quote } from './quote.js';
+import { render } from './render.js';
+import { stripDebug } from './strip.js';
+import { version } from './version.js';
+
+/** What `gen` is asked for. */
+export interface GenerateOptions extends SkeletonOptions {
+  /** How the object is called in the header; a file name, without a folder. */
+  readonly source: string;
+  /** `base64`: the object is part of the skeleton; `file`: the skeleton reads it from `objectPath`. */
+  readonly embed: 'base64' | 'file';
+  /** Where the object lies as seen from the skeleton, with `/` between folders; for `embed: 'file'`. */
+  readonly objectPath: string;
+}
+
+/** The skeleton of an object file, as text. The same bytes and options give the same text. */
+export function generate(bytes: Uint8Array, options: GenerateOptions): string {
+  const spec = parseObject(bytes);
+  const model = skeletonModel(spec, options);
+  return render({
+    ...model,
+    version,
+    source: comment(options.source),
+    object:
+      options.embed === 'base64'
+        ? `'${Buffer.from(stripDebug(bytes)).toString('base64')}'`
+        : `new URL(${quote(relativeUrl(options.objectPath))}, import.meta.url)`,
+  });
+}
+
+function relativeUrl(path: string): string {
+  const encoded = path.split('/').map(encodeURIComponent).join('/');
+  return encoded.startsWith('../') ? encoded : `./${encoded}`;
+}

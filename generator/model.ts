@@ -1,0 +1,262 @@
+import {
+  BpfError,
+  type Btf,
+  kindOf,
+  type MapSpec,
+  mapKindOf,
+  type ObjectSpec,
+  type ProgramSpec,
+  printable,
+  type VariableSpec,
+} from '@bpfskel/runtime/inspect';
+import { declaration } from './ctype.js';
+import { Imports } from './imports.js';
+import { mapTypeName } from './map-types.js';
+import { pascalCase, Scope, sectionIdentifier } from './names.js';
+import { comment, propertyKey, quote } from './quote.js';
+import { ReachedTypes } from './reach.js';
+import { findType, recordType } from './records.js';
+import { definitions, type TypeDefinition } from './type-model.js';
+import { TypeTable, type Wide } from './types.js';
+
+/** What the user may ask of a skeleton. */
+export interface SkeletonOptions {
+  /** The exported name. */
+  readonly name: string;
+  readonly u64: Wide;
+  /** Types of ring and perf buffer records by map, as `--record MAP=TYPE` gives them. */
+  readonly records: ReadonlyMap<string, string>;
+  /** Types to emit besides those that maps and globals reach. */
+  readonly types: readonly string[];
+}
+
+/** One property of the description: `doc`, then `key: value`. */
+export interface Entry {
+  readonly doc: string;
+  readonly key: string;
+  readonly value: string;
+}
+
+/** A skeleton's contents as plain data, in the order of the file. The templates only print it. */
+export interface SkeletonModel {
+  readonly name: string;
+  readonly quotedName: string;
+  readonly openType: string;
+  readonly liveType: string;
+  readonly description: string;
+  readonly typeImports: readonly string[];
+  readonly valueImports: readonly string[];
+  readonly types: readonly TypeDefinition[];
+  readonly elements: readonly { readonly name: string; readonly ts: string; readonly codec: string }[];
+  readonly maps: readonly Entry[];
+  readonly progs: readonly Entry[];
+  readonly globals: readonly { readonly key: string; readonly variables: readonly Entry[] }[];
+  /** Local names of what every skeleton uses. */
+  readonly uses: Readonly<
+    Record<'skeleton' | 'Description' | 'LiveSkeleton' | 'OpenSkeleton' | 'Skeleton', string>
+  >;
+  /** Local name of what turns the embedded text, or the file beside the skeleton, into bytes. */
+  readonly decode: string;
+  /** The constant that holds the embedded object. */
+  readonly elf: string;
+}
+
+/** Everything of an object that a skeleton states. The same for the same bytes and options, on every system. */
+export function skeletonModel(
+  spec: ObjectSpec,
+  options: SkeletonOptions & { readonly embed: 'base64' | 'file' },
+): SkeletonModel {
+  const scope = new Scope();
+  // Order decides who keeps a name that several want: the skeleton, then C's types, then imports.
+  const name = scope.claim(options.name);
+  const live = pascalCase(options.name);
+  const liveType = live === name ? live : scope.claim(live);
+  const openType = scope.claim(`Open${live}`);
+  const maps = uniqueByName(
+    spec.maps.filter((map) => map.section === undefined || map.origin === 'struct_ops'),
+  );
+  checkRecords(maps, options.records);
+
+  const imports = new Imports(scope);
+  const code = spec.btf && typeCode(spec.btf, spec, maps, { scope, imports, options });
+  const context: Context = { imports, options, ...(code && { btf: code.btf, table: code.table }) };
+  const model = {
+    types: code?.types ?? [],
+    maps: maps.map((map) => mapEntry(map, context)),
+    progs: uniqueByName(spec.programs).map((program) => programEntry(program, context)),
+    globals: sections(spec).map((section) => globalsEntry(section, context)),
+    elements: code?.table.elements() ?? [],
+  };
+  const uses = {
+    skeleton: imports.value('skeleton'),
+    Description: imports.type('Description'),
+    LiveSkeleton: imports.type('LiveSkeleton'),
+    OpenSkeleton: imports.type('OpenSkeleton'),
+    Skeleton: imports.type('Skeleton'),
+  };
+  const decode = imports.value(options.embed === 'base64' ? 'decodeBase64' : 'readObjectFile');
+  const { values, types } = imports.specifiers();
+  return {
+    name,
+    quotedName: quote(options.name),
+    openType,
+    liveType,
+    ...model,
+    uses,
+    decode,
+    typeImports: types,
+    valueImports: values,
+    description: scope.claim('description'),
+    elf: scope.claim('ELF'),
+  };
+}
+
+interface Context {
+  readonly imports: Imports;
+  readonly options: SkeletonOptions;
+  readonly btf?: Btf;
+  readonly table?: TypeTable;
+}
+
+/** Finds, names and prints the types; from then on the table knows them all. */
+function typeCode(
+  btf: Btf,
+  spec: ObjectSpec,
+  maps: readonly MapSpec[],
+  { scope, imports, options }: { scope: Scope; imports: Imports; options: SkeletonOptions },
+): { btf: Btf; table: TypeTable; types: TypeDefinition[] } {
+  const reached = new ReachedTypes(btf, scope);
+  for (const map of maps) reachMap(btf, reached, map, options);
+  for (const { map, variables } of sections(spec)) {
+    for (const { variable } of variables)
+      reached.add(variable.typeId, `${sectionIdentifier(map.name)}_${variable.name}`);
+  }
+  for (const type of options.types) reached.add(findType(btf, type), type);
+  const table = new TypeTable({ btf, reached, imports, scope, wide: options.u64 });
+  return { btf, table, types: definitions({ btf, reached, table, imports, wide: options.u64 }) };
+}
+
+function reachMap(btf: Btf, reached: ReachedTypes, map: MapSpec, options: SkeletonOptions): void {
+  // What the kernel puts into a struct_ops map is its own struct, not the object's.
+  if (map.origin === 'struct_ops') return;
+  const record = recordType(btf, map, options.records);
+  if (record !== undefined) reached.add(record, `${map.name}_record`);
+  if (hasType(btf, map.keyTypeId, map.keySize)) reached.add(map.keyTypeId, `${map.name}_key`);
+  if (hasType(btf, map.valueTypeId, map.valueSize)) reached.add(map.valueTypeId, `${map.name}_value`);
+  if (map.inner !== undefined) reachMap(btf, reached, map.inner, options);
+}
+
+function hasType(btf: Btf, typeId: number, size: number): boolean {
+  if (typeId === 0) return false;
+  const { kind } = btf.resolve(typeId);
+  return kind !== 'void' && kind !== 'fwd' && kind !== 'func_proto' && btf.sizeOf(typeId) === size;
+}
+
+function mapEntry(map: MapSpec, context: Context): Entry {
+  const kind = mapKindOf(map.type);
+  const codecs = kind.codecs.map((role) => {
+    const record = role === 'value' && context.btf && recordType(context.btf, map, context.options.records);
+    if (record && context.table) return context.table.of(record).codec();
+    if (role === 'value' && holdsRecords(map)) return context.imports.value('raw');
+    const [typeId, size] = role === 'key' ? [map.keyTypeId, map.keySize] : [map.valueTypeId, map.valueSize];
+    return sizedCodec(context, typeId, size);
+  });
+  return {
+    doc: comment(mapDoc(map, context.btf)),
+    key: propertyKey(map.name),
+    value: `${context.imports.value(kind.kindName)}(${codecs.join(', ')})`,
+  };
+}
+
+function sizedCodec({ btf, table, imports }: Context, typeId: number, size: number): string {
+  if (btf && table && hasType(btf, typeId, size)) return table.of(typeId).codec();
+  if (table) return table.untyped(size).codec();
+  return `${imports.value('bytes')}(${size})`;
+}
+
+/** Ring and perf buffers: their values are records that the map declaration may only hint at. */
+function holdsRecords(map: MapSpec): boolean {
+  const name = mapTypeName(map.type);
+  return name === 'RINGBUF' || name === 'PERF_EVENT_ARRAY' || name === 'USER_RINGBUF';
+}
+
+function mapDoc(map: MapSpec, btf: Btf | undefined): string {
+  const entries = map.maxEntries === 1 ? '1 entry' : `${map.maxEntries} entries`;
+  const size = map.type === 27 || map.type === 31 ? byteSize(map.maxEntries) : entries;
+  const types = btf ? mapTypes(btf, map) : '';
+  return `BPF_MAP_TYPE_${mapTypeName(map.type)}, ${size}${types}`;
+}
+
+function mapTypes(btf: Btf, map: MapSpec): string {
+  const key = map.keyTypeId ? declaration(btf, map.keyTypeId) : '';
+  const value = map.valueTypeId ? declaration(btf, map.valueTypeId) : '';
+  if (key === '' && value === '') return '';
+  return key === '' ? `: ${value}` : `: ${key} to ${value || `${map.valueSize} bytes`}`;
+}
+
+function byteSize(bytes: number): string {
+  if (bytes >= 1 << 20 && bytes % (1 << 20) === 0) return `${bytes / (1 << 20)} MiB`;
+  return bytes >= 1024 && bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} bytes`;
+}
+
+function programEntry(program: ProgramSpec, { imports }: Context): Entry {
+  const kind = kindOf(program.sec)?.kind.kindName ?? 'otherProgram';
+  const sec = program.autoload ? program.sec : `?${program.sec}`;
+  return {
+    doc: `SEC("${comment(sec)}")`,
+    key: propertyKey(program.name),
+    value: `${imports.value(kind)}(${quote(program.sec)})`,
+  };
+}
+
+interface Section {
+  readonly map: MapSpec;
+  readonly variables: readonly { readonly key: string; readonly variable: VariableSpec }[];
+}
+
+/** Global data as bpftool shows it: mappable sections, without static variables, names made identifiers. */
+function sections(spec: ObjectSpec): Section[] {
+  const sectionScope = new Scope();
+  return spec.maps.flatMap((map) => {
+    const { section } = map;
+    if (section === undefined || map.origin === 'struct_ops' || !section.mmapable) return [];
+    if (sectionScope.has(sectionIdentifier(map.name))) return [];
+    sectionScope.claimKey(sectionIdentifier(map.name));
+    const scope = new Scope();
+    const variables = section.variables
+      .filter((variable) => variable.linkage !== 'static')
+      .map((variable) => ({ key: scope.claimKey(variable.name.replace(/\./g, '_')), variable }));
+    return [{ map, variables }];
+  });
+}
+
+function globalsEntry(
+  { map, variables }: Section,
+  { btf, table, imports }: Context,
+): SkeletonModel['globals'][number] {
+  return {
+    key: propertyKey(sectionIdentifier(map.name)),
+    variables: variables.map(({ key, variable: { typeId, name, offset, size } }) => ({
+      doc: comment(
+        `${btf ? declaration(btf, typeId, name) : name}; ${size} ${size === 1 ? 'byte' : 'bytes'} at ${offset}`,
+      ),
+      key: propertyKey(key),
+      value: `${imports.value('at')}(${offset}, ${table?.of(typeId).codec() ?? `${imports.value('bytes')}(${size})`})`,
+    })),
+  };
+}
+
+function uniqueByName<T extends { readonly name: string }>(items: readonly T[]): T[] {
+  return [...new Map(items.map((item) => [item.name, item] as const).reverse()).values()].reverse();
+}
+
+function checkRecords(maps: readonly MapSpec[], records: ReadonlyMap<string, string>): void {
+  for (const name of records.keys()) {
+    if (maps.some((map) => map.name === name)) continue;
+    const known = maps.map((map) => printable(map.name)).join(', ');
+    throw new BpfError(
+      'ERR_BPF_NAME',
+      `--record: the object has no map "${printable(name)}"${known ? `; it has ${known}` : ''}`,
+    );
+  }
+}

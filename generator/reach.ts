@@ -1,0 +1,191 @@
+import {
+  type Btf,
+  type BtfComposite,
+  type BtfEnum,
+  type BtfEnum64,
+  type BtfType,
+  printable,
+} from '@bpfskel/runtime/inspect';
+import { declaration } from './ctype.js';
+import { pascalCase, type Scope } from './names.js';
+
+/** A member as TypeScript sees it: those of anonymous structs and unions are members of the outer type. */
+export interface Field {
+  /** Unique within its type. */
+  readonly name: string;
+  /** What C calls it. */
+  readonly cName: string;
+  readonly typeId: number;
+  /** From the start of the outer type, in bits. */
+  readonly bitOffset: number;
+  /** Width of a bitfield, 0 for other members. */
+  readonly bitSize: number;
+  /** True when other members use the same bytes. */
+  readonly arm: boolean;
+}
+
+/** A struct, union or enum that gets a TypeScript type. */
+export type Reached =
+  | {
+      readonly kind: 'composite';
+      readonly type: BtfComposite;
+      readonly name: string;
+      readonly cName: string;
+      readonly fields: readonly Field[];
+    }
+  | {
+      readonly kind: 'enum';
+      readonly type: BtfEnum | BtfEnum64;
+      readonly name: string;
+      readonly cName: string;
+    };
+
+/**
+ * Follows types by value (pointers are numbers, what they point to is no part of a value), names them and puts them in
+ * order: what a type needs comes before it.
+ */
+export class ReachedTypes {
+  readonly #btf: Btf;
+  readonly #scope: Scope;
+  readonly #byId = new Map<number, Reached>();
+  readonly #bySignature = new Map<string, Reached>();
+  readonly #open = new Set<number>();
+
+  constructor(btf: Btf, scope: Scope) {
+    this.#btf = btf;
+    this.#scope = scope;
+  }
+
+  /** In order of definition, each once. */
+  all(): readonly Reached[] {
+    return [...this.#bySignature.values()];
+  }
+
+  /** The struct, union or enum with this id, typedefs and qualifiers skipped. It was added before. */
+  get(type: BtfType): Reached | undefined {
+    return this.#byId.get(type.id);
+  }
+
+  /** Adds a type and all it holds. `hint` names it when C does not: its owner's name and its own. */
+  add(typeId: number, hint: string): void {
+    const type = this.#btf.resolve(typeId);
+    if (this.#byId.has(type.id)) return;
+    switch (type.kind) {
+      case 'array':
+        this.#guard(type, () => this.add(type.element, hint));
+        return;
+      case 'struct':
+      case 'union':
+        this.#guard(type, () => this.#addComposite(type, this.#typeName(typeId, type, hint)));
+        return;
+      case 'enum':
+      case 'enum64':
+        this.#addEnum(type, this.#typeName(typeId, type, hint));
+        return;
+      default:
+        return;
+    }
+  }
+
+  #guard(type: BtfType, enter: () => void): void {
+    if (this.#open.has(type.id)) throw this.#btf.malformed(type.id, `${type.kind} contains itself`);
+    if (this.#open.size > 200) throw this.#btf.malformed(type.id, 'types are nested more than 200 deep');
+    this.#open.add(type.id);
+    enter();
+    this.#open.delete(type.id);
+  }
+
+  #addComposite(type: BtfComposite, wanted: string): void {
+    const fields = flatten(this.#btf, type);
+    for (const field of fields) this.add(field.typeId, `${wanted}_${field.name}`);
+    const layout = fields.map((field) =>
+      [field.name, field.bitOffset, field.bitSize, field.arm, this.#signatureOf(field.typeId)].join(' '),
+    );
+    const cName = declaration(this.#btf, type.id);
+    this.#define(type, `${cName} ${type.size} ${layout.join()}`, wanted, (name) => ({
+      kind: 'composite',
+      type,
+      name,
+      cName,
+      fields,
+    }));
+  }
+
+  #addEnum(type: BtfEnum | BtfEnum64, wanted: string): void {
+    const values = type.values.map(({ name, value }) => `${name} ${value}`);
+    const cName = declaration(this.#btf, type.id);
+    this.#define(type, `${cName} ${type.size} ${values.join()}`, wanted, (name) => ({
+      kind: 'enum',
+      type,
+      name,
+      cName,
+    }));
+  }
+
+  /** BTF may hold the same type several times: one definition serves all that are equal in everything. */
+  #define(type: BtfType, signature: string, wanted: string, make: (name: string) => Reached): void {
+    const key = `${wanted}\n${signature}`;
+    const known = this.#bySignature.get(key);
+    const reached = known ?? make(this.#scope.claim(pascalCase(wanted)));
+    this.#bySignature.set(key, reached);
+    this.#byId.set(type.id, reached);
+  }
+
+  #signatureOf(typeId: number): string {
+    const type = this.#btf.resolve(typeId);
+    if (type.kind === 'array') return `${this.#signatureOf(type.element)}[${type.length}]`;
+    return this.#byId.get(type.id)?.name ?? `${declaration(this.#btf, typeId)}:${type.kind}`;
+  }
+
+  /** Its tag, else the typedef it is reached through, else the hint. */
+  #typeName(typeId: number, type: BtfType, hint: string): string {
+    if (type.name !== '') return type.name;
+    let id = typeId;
+    for (let at = this.#btf.type(id); at.id !== type.id && 'type' in at; at = this.#btf.type(id)) {
+      if (at.kind === 'typedef' && at.name !== '') return at.name;
+      id = at.type;
+    }
+    return hint;
+  }
+}
+
+/** The members of a type with those of its anonymous members in place. Checks that every one lies inside. */
+function flatten(btf: Btf, outer: BtfComposite): Field[] {
+  const fields: Field[] = [];
+  const names = new Set<string>();
+  const visit = (type: BtfComposite, base: number, arm: boolean, depth: number): void => {
+    if (depth > 200) throw btf.malformed(outer.id, `${outer.kind} contains itself`);
+    for (const member of type.members) {
+      const bitOffset = base + member.bitOffset;
+      const target = btf.resolve(member.type);
+      const isArm = arm || (type.kind === 'union' && type.members.length > 1);
+      if (member.name === '' && (target.kind === 'struct' || target.kind === 'union')) {
+        visit(target, bitOffset, isArm, depth + 1);
+        continue;
+      }
+      // Unnamed members of other kinds are padding, and a function or void takes no room.
+      if (member.name === '' || !hasSize(target)) continue;
+      const bits = member.bitSize || btf.sizeOf(member.type) * 8;
+      if (bitOffset + bits > outer.size * 8) {
+        throw btf.malformed(outer.id, `member "${printable(member.name)}" ends outside its ${outer.kind}`);
+      }
+      let name = member.name;
+      for (let count = 2; names.has(name); count++) name = `${member.name}_${count}`;
+      names.add(name);
+      fields.push({
+        name,
+        cName: member.name,
+        typeId: member.type,
+        bitOffset,
+        bitSize: member.bitSize,
+        arm: isArm,
+      });
+    }
+  };
+  visit(outer, 0, false, 0);
+  return fields;
+}
+
+function hasSize(type: BtfType): boolean {
+  return !['void', 'fwd', 'func', 'func_proto', 'datasec', 'decl_tag'].includes(type.kind);
+}

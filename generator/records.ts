@@ -1,0 +1,60 @@
+import { BpfError, type Btf, type BtfKind, type MapSpec, printable } from '@bpfskel/runtime/inspect';
+import { nearest } from './nearest.js';
+
+const named: BtfKind[] = ['struct', 'union', 'enum', 'enum64', 'typedef', 'int', 'float'];
+
+/** The id of a type by name, with or without its keyword: `event`, `struct event`. Throws when there is none. */
+export function findType(btf: Btf, name: string): number {
+  const bare = name.replace(/^(struct|union|enum)\s+/, '');
+  const id = btf.find(bare, ...named);
+  if (id !== undefined) return id;
+  const close = nearest(bare, typeNames(btf)).map((near) => printable(near));
+  throw new BpfError(
+    'ERR_BPF_NAME',
+    `the object's BTF has no type "${printable(bare)}"` +
+      (close.length > 0
+        ? `; it has ${close.join(', ')}`
+        : '; a type that no variable, map or function of the C source uses is not in BTF'),
+  );
+}
+
+/**
+ * The type of a ring or perf buffer's records: `--record`, else the tag `bpfskel:record=TYPE` on the map's variable,
+ * else the struct or union its `__type(value, ...)` names. For other maps, `--record` types the value.
+ */
+export function recordType(btf: Btf, map: MapSpec, records: ReadonlyMap<string, string>): number | undefined {
+  const asked = records.get(map.name) ?? taggedRecord(btf, map.name);
+  if (asked !== undefined) return findType(btf, asked);
+  if (map.type !== 4 && map.type !== 27 && map.type !== 31) return undefined;
+  if (map.valueTypeId === 0) return undefined;
+  const { kind } = btf.resolve(map.valueTypeId);
+  return kind === 'struct' || kind === 'union' ? map.valueTypeId : undefined;
+}
+
+const tagged = new WeakMap<Btf, Map<string, string>>();
+
+function taggedRecord(btf: Btf, map: string): string | undefined {
+  let tags = tagged.get(btf);
+  if (tags === undefined) {
+    tags = new Map();
+    for (let id = btf.firstId; id < btf.endId; id++) {
+      if (btf.kind(id) !== 'decl_tag') continue;
+      const tag = btf.type(id);
+      if (tag.kind !== 'decl_tag' || tag.component !== -1 || btf.kind(tag.type) !== 'var') continue;
+      const record = /^bpfskel:record=(.+)$/.exec(tag.name)?.[1];
+      if (record !== undefined) tags.set(btf.name(tag.type), record);
+    }
+    tagged.set(btf, tags);
+  }
+  return tags.get(map);
+}
+
+function* typeNames(btf: Btf): Generator<string> {
+  for (let id = btf.firstId; id < btf.endId; id++) {
+    const kind = btf.kind(id);
+    if (kind === 'struct' || kind === 'union' || kind === 'enum' || kind === 'enum64' || kind === 'typedef') {
+      const name = btf.name(id);
+      if (name !== '') yield name;
+    }
+  }
+}

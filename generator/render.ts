@@ -1,0 +1,61 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { SkeletonModel } from './model.js';
+
+/** A model and what only the pipeline knows of the file. */
+export interface RenderedModel extends SkeletonModel {
+  readonly version: string;
+  /** The object's file name, safe inside a comment. */
+  readonly source: string;
+  /** The expression `elf` is initialised with. */
+  readonly object: string;
+}
+
+type Template = (model: RenderedModel) => string;
+
+let template: Template | undefined;
+
+/** The text of a skeleton. */
+export function render(model: RenderedModel): string {
+  template ??= compileTemplates();
+  return template(model);
+}
+
+/** Renders with templates that are code already: what the build makes of templates/*.hbs. */
+export function useTemplates(
+  handlebars: Pick<typeof import('handlebars'), 'template'>,
+  specifications: Readonly<Record<string, TemplateSpecification>>,
+): void {
+  const compiled = Object.fromEntries(
+    Object.entries(specifications).map(([name, spec]) => [name, handlebars.template(spec)] as const),
+  );
+  const { skeleton, ...partials } = compiled;
+  template = skeleton && ((model) => skeleton(model, { partials }));
+}
+
+/** Compiles templates/*.hbs as they are now. */
+export function compileTemplates(): Template {
+  const require = createRequire(import.meta.url);
+  const handlebars: typeof import('handlebars') = require('handlebars');
+  const own = handlebars.create();
+  for (const [name, text] of templateSources()) {
+    if (name !== 'skeleton') own.registerPartial(name, own.compile(text, templateOptions));
+  }
+  const text = templateSources().get('skeleton') ?? '';
+  return own.compile(text, templateOptions);
+}
+
+/** No escaping: the model holds code. Strict: a name the model lacks is an error. */
+export const templateOptions = { noEscape: true, strict: true };
+
+/** templates/*.hbs and templates/partials/*.hbs by name. */
+export function templateSources(): ReadonlyMap<string, string> {
+  const folder = new URL('../templates/', import.meta.url);
+  const partials = readdirSync(new URL('partials/', folder)).map((file) => `partials/${file}`);
+  return new Map(
+    ['skeleton.hbs', ...partials].map((file) => [
+      file.replace(/^partials\/|\.hbs$/g, ''),
+      readFileSync(new URL(file, folder), 'utf8'),
+    ]),
+  );
+}

@@ -1,0 +1,140 @@
+import type { Btf } from '@bpfskel/runtime/inspect';
+import { declaration } from './ctype.js';
+import type { Imports } from './imports.js';
+import { comment, propertyAccess, propertyKey, quote } from './quote.js';
+import type { Field, Reached, ReachedTypes } from './reach.js';
+import { holdsText, type TypeTable, type Wide } from './types.js';
+
+/** A TypeScript type for a C enum: an object of its values and the union of them. */
+export interface EnumDefinition {
+  readonly isEnum: true;
+  readonly name: string;
+  readonly doc: string;
+  readonly values: readonly { readonly key: string; readonly value: string }[];
+  /** What the type is when the enum names no value. */
+  readonly base: string;
+}
+
+/** An interface and a codec for a struct or union. Lines are ready to print. */
+export interface StructDefinition {
+  readonly isEnum: false;
+  readonly name: string;
+  readonly doc: string;
+  readonly size: number;
+  /** `doc` is padded so that the members of one type line up. */
+  readonly fields: readonly {
+    readonly doc: string;
+    readonly key: string;
+    readonly ts: string;
+    readonly read: string;
+  }[];
+  readonly writes: readonly string[];
+  readonly codecType: string;
+  readonly make: string;
+  /** Parameters of the reading and the writing function; only what is used. */
+  readonly readParams: string;
+  readonly writeParams: string;
+}
+
+export type TypeDefinition = EnumDefinition | StructDefinition;
+
+interface Parts {
+  readonly btf: Btf;
+  readonly reached: ReachedTypes;
+  readonly table: TypeTable;
+  readonly imports: Imports;
+  readonly wide: Wide;
+}
+
+/** The definitions of every type that was reached, in order. */
+export function definitions(parts: Parts): TypeDefinition[] {
+  return parts.reached
+    .all()
+    .map((reached) =>
+      reached.kind === 'enum' ? enumDefinition(reached, parts.wide) : structDefinition(reached, parts),
+    );
+}
+
+function enumDefinition({ type, name, cName }: Reached & { kind: 'enum' }, wide: Wide): EnumDefinition {
+  const big = type.size === 8 && wide === 'bigint';
+  const seen = new Set<string>();
+  const values = type.values
+    .filter((entry) => !seen.has(entry.name) && seen.add(entry.name))
+    .map((entry) => ({ key: propertyKey(entry.name), value: `${entry.value}${big ? 'n' : ''}` }));
+  return {
+    isEnum: true,
+    name,
+    doc: comment(`${cName}, ${bytes(type.size)}`),
+    values,
+    base: big ? 'bigint' : 'number',
+  };
+}
+
+function structDefinition(owner: Reached & { kind: 'composite' }, parts: Parts): StructDefinition {
+  const { type, name, cName, fields } = owner;
+  const code = fields.map((field) => ({ field, ...parts.table.field(field, owner) }));
+  const arms = fields.filter((field) => field.arm);
+  const docs = alignDocs(fields.map((field) => fieldDoc(parts.btf, field)));
+  // Text goes first: what it drops behind its NUL, another arm may still know.
+  const writes = [...code].sort((a, b) => order(parts, a.field) - order(parts, b.field));
+  return {
+    isEnum: false,
+    name,
+    doc: comment(`${cName}, ${bytes(type.size)}`) + (arms.length > 0 ? unionNote(name, arms) : ''),
+    size: type.size,
+    fields: code.map(({ field, ts, read }, index) => ({
+      doc: docs[index] ?? '',
+      key: propertyKey(field.name),
+      ts,
+      read,
+    })),
+    writes: writes.map(({ field, write }) => (field.arm ? `if (${presence(field)}) ${write};` : `${write};`)),
+    codecType: codecType(owner, arms, parts.imports),
+    make: parts.imports.value(arms.length > 0 ? 'union' : 'struct'),
+    readParams: fields.length === 0 ? '' : code.some(({ rest }) => rest) ? 'v, o, end' : 'v, o',
+    writeParams: fields.length === 0 ? '' : 'v, o, x',
+  };
+}
+
+function codecType(owner: Reached & { kind: 'composite' }, arms: readonly Field[], imports: Imports): string {
+  if (arms.length === 0) return `${imports.type('Codec')}<${owner.name}>`;
+  const names =
+    arms.length === owner.fields.length ? '' : `, ${arms.map(({ name }) => quote(name)).join(' | ')}`;
+  return `${imports.type('UnionCodec')}<${owner.name}${names}>`;
+}
+
+function unionNote(name: string, arms: readonly Field[]): string {
+  const shown = arms.slice(0, 4).map((field) => comment(field.name));
+  const list = `${shown.join(', ')}${arms.length > shown.length ? ', …' : ''}`;
+  return `; ${list} share bytes: make one with ${name}.of()`;
+}
+
+function presence(field: Field): string {
+  return `${propertyAccess('x', field.name)} !== undefined`;
+}
+
+function order({ btf, reached }: Parts, field: Field): number {
+  return field.arm && holdsText(btf, reached, field.typeId) ? 0 : 1;
+}
+
+function fieldDoc(btf: Btf, { cName, typeId, bitOffset, bitSize }: Field): string {
+  const name = declaration(btf, typeId, cName);
+  if (bitSize > 0) return comment(`${name} : ${bitSize}; bit ${bitOffset & 7} of byte ${bitOffset >> 3}`);
+  return comment(`${name}; ${bytes(btf.sizeOf(typeId))} at ${bitOffset >> 3}`);
+}
+
+const WIDEST_ALIGNED = 64;
+
+/** Comments of one type, padded to the width of the longest that is not overlong. */
+function alignDocs(docs: readonly string[]): string[] {
+  const comments = docs.map((doc) => `/** ${doc} */`);
+  const width = Math.max(
+    0,
+    ...comments.map((doc) => doc.length).filter((length) => length <= WIDEST_ALIGNED),
+  );
+  return comments.map((doc) => doc.padEnd(width));
+}
+
+function bytes(count: number): string {
+  return count === 1 ? '1 byte' : `${count} bytes`;
+}
