@@ -1,11 +1,11 @@
 import type { Btf } from '../btf/btf.js';
 import type { CoreRelocation } from '../btf/ext.js';
-import { BpfError, isBpfError, MalformedError, printable } from '../errors.js';
+import { BpfError, isBpfError, printable } from '../errors.js';
 import { accessSize, CALL, InsnClass, Insns, withAccessSize } from '../insn.js';
 import { Budget } from './budget.js';
 import { CoreKind, coreQuestion } from './kinds.js';
 import { type Resolution, resolve } from './resolve.js';
-import { coreError, specText } from './spec.js';
+import { coreError, parseSpec, specText, typeText } from './spec.js';
 import type { CoreTarget } from './target.js';
 
 /** Helper number that a relocation without an answer calls (0xbad2310, as libbpf's): no kernel has it. */
@@ -113,20 +113,25 @@ function outcome(
 
 function inContext(error: unknown, relocation: CoreRelocation, { local, program }: CoreRequest): unknown {
   if (!isBpfError(error)) return error;
-  const { insn, typeId, kind } = relocation;
+  const { insn, kind } = relocation;
   const where = program === undefined ? '' : ` of "${printable(program)}"`;
-  const what = coreQuestion(kind) ?? `relocation kind ${kind} of`;
-  const message = `relocate instruction ${insn}${where} (${what} ${rootText(local, typeId)}): ${error.message}`;
+  const what = coreQuestion(kind) ?? 'unknown relation to';
+  const message = `relocate instruction ${insn}${where} (${what} ${relocationText(relocation, local)}): ${error.message}`;
   return new CoreRelocationError(insn, message, { code: error.code, cause: error });
 }
 
-function rootText(local: Btf, typeId: number): string {
-  try {
-    return printable(`${local.kind(typeId)} ${local.name(typeId)}`.trim());
-  } catch (error) {
-    if (error instanceof MalformedError) return `type ${typeId}`;
-    throw error;
+/** What a relocation refers to, as much of it as makes sense. */
+export function relocationText(relocation: CoreRelocation, local: Btf): string {
+  const attempts = [() => specText(parseSpec(local, relocation)), () => typeText(local, relocation.typeId)];
+  for (const attempt of attempts) {
+    try {
+      return attempt();
+    } catch (error) {
+      // The error that is being reported says what is wrong with it.
+      if (!isBpfError(error)) throw error;
+    }
   }
+  return `type ${relocation.typeId}`;
 }
 
 /** Patches one instruction; returns why it was poisoned, or undefined (libbpf: bpf_core_patch_insn). */
