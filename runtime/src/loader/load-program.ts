@@ -3,7 +3,7 @@ import { BpfError, isBpfError, NotSupportedError, printable } from '../errors.js
 import { CALL, type Insns, PseudoLoad } from '../insn.js';
 import type { Fd, Kernel, ProgLoad } from '../kernel/kernel.js';
 import type { ObjectSpec } from '../object/spec.js';
-import { knownSections } from '../program/kinds.js';
+import { unknownSection } from '../program/kinds.js';
 import { BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS } from '../uapi.js';
 import type { AssembledProgram, Placement } from './assemble.js';
 import type { CreatedMap } from './create-maps.js';
@@ -32,7 +32,9 @@ export function loadProgram(open: OpenProgram, assembled: AssembledProgram, cont
   const { kernel, spec } = context;
   const { meaning } = open;
   const name = printable(open.name);
-  if (meaning === undefined) throw unknownSection(open);
+  if (meaning === undefined) {
+    throw new BpfError('ERR_BPF_SECTION', `load program "${name}": ${unknownSection(open.section)}`);
+  }
   resolveAddresses(assembled, context);
   const { rule } = meaning;
   const request: ProgLoad = {
@@ -210,12 +212,5 @@ function poisons({ placements }: AssembledProgram, { outcomesOf }: ProgramContex
     outcomesOf(placement).flatMap((outcome) =>
       outcome.poisoned ? [{ insn: placement.start + outcome.insn, what: outcome.text }] : [],
     ),
-  );
-}
-
-function unknownSection(open: OpenProgram): BpfError {
-  return new BpfError(
-    'ERR_BPF_SECTION',
-    `load program "${printable(open.name)}": SEC("${printable(open.section)}") is no section this loader or libbpf knows; the known ones are ${knownSections().join(', ')} ("+" stands for "/" and a target)`,
   );
 }
