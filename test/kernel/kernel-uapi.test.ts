@@ -1,0 +1,131 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Btf } from '../../runtime/src/btf/btf.js';
+import { ATTR, INFO } from '../../runtime/src/kernel/attr.js';
+import { linuxKernel } from '../../runtime/src/kernel/linux.js';
+import { PERF_ATTR } from '../../runtime/src/kernel/perf-event.js';
+import * as uapi from '../../runtime/src/uapi.js';
+
+let btf: Btf;
+beforeAll(() => {
+  const bytes = linuxKernel().readFile('/sys/kernel/btf/vmlinux');
+  if (bytes === undefined) throw new Error('this kernel has no BTF');
+  btf = Btf.parse(bytes);
+});
+
+/** Every enumerator of the kernel. */
+function enumerators(): Map<string, number> {
+  const found = new Map<string, number>();
+  for (let id = btf.firstId; id < btf.endId; id++) {
+    if (btf.kind(id) !== 'enum') continue;
+    const type = btf.type(id);
+    if (type.kind !== 'enum') continue;
+    for (const { name, value } of type.values) found.set(name, value);
+  }
+  return found;
+}
+
+function valuesOf(name: string): Map<string, number> {
+  const type = btf.type(btf.find(name, 'enum') ?? 0);
+  if (type.kind !== 'enum') throw new Error(`the kernel has no enum ${name}`);
+  return new Map(type.values.map((entry) => [entry.name, entry.value]));
+}
+
+describe('constants agree with this kernel', () => {
+  const lists: [enumName: string, prefix: string, list: Readonly<Record<string, number>>, except: RegExp][] =
+    [
+      ['bpf_cmd', 'BPF_', uapi.BPF_CMD, /^BPF_PROG_RUN$/],
+      ['bpf_map_type', 'BPF_MAP_TYPE_', uapi.BPF_MAP_TYPE, /_DEPRECATED$/],
+      ['bpf_prog_type', 'BPF_PROG_TYPE_', uapi.BPF_PROG_TYPE, /^$/],
+      ['bpf_attach_type', 'BPF_', uapi.BPF_ATTACH_TYPE, /^$/],
+      ['bpf_link_type', 'BPF_LINK_TYPE_', uapi.BPF_LINK_TYPE, /^$/],
+    ];
+
+  it.each(lists)('enum %s, none left out', (name, prefix, list, except) => {
+    const theirs = [...valuesOf(name)].filter(([key]) => !/^_|^MAX_/.test(key) && !except.test(key));
+    const ours = Object.fromEntries(theirs.map(([key]) => [key, list[key.slice(prefix.length)]]));
+    expect(ours).toEqual(Object.fromEntries(theirs));
+  });
+
+  it('flags and lone values', () => {
+    const theirs = enumerators();
+    const shared = Object.entries(uapi).flatMap(([name, value]) => {
+      const known = theirs.get(name);
+      const isNumber = typeof value === 'number' || typeof value === 'bigint';
+      return known === undefined || !isNumber ? [] : [[name, Number(value), known] as const];
+    });
+    expect(shared.length).toBeGreaterThan(25);
+    // BTF of a signed enum shows 1 << 31 as negative.
+    expect(shared.map(([name, ours]) => [name, ours | 0])).toEqual(
+      shared.map(([name, , known]) => [name, known | 0]),
+    );
+  });
+});
+
+/** Byte offset of a member that may lie in anonymous structs; undefined when there is none. */
+function offsetOf(typeId: number, [name, ...rest]: readonly string[]): number | undefined {
+  if (name === undefined) return 0;
+  const type = btf.resolve(typeId);
+  if (type.kind !== 'struct' && type.kind !== 'union') return undefined;
+  for (const member of type.members) {
+    const inner =
+      member.name === name
+        ? offsetOf(member.type, rest)
+        : member.name === ''
+          ? offsetOf(member.type, [name, ...rest])
+          : undefined;
+    if (inner !== undefined) return member.bitOffset / 8 + inner;
+  }
+  return undefined;
+}
+
+describe('byte offsets agree with this kernel', () => {
+  // Where the commands' fields lie: an anonymous struct of the union, found by a field it alone has, or a named one.
+  const commands: [command: keyof typeof ATTR, member: string | undefined][] = [
+    ['mapCreate', undefined],
+    ['element', undefined],
+    ['batch', 'batch'],
+    ['progLoad', undefined],
+    ['object', undefined],
+    ['test', 'test'],
+    ['info', 'info'],
+    ['rawTracepoint', 'raw_tracepoint'],
+    ['btfLoad', undefined],
+    ['linkCreate', 'link_create'],
+    ['linkUpdate', 'link_update'],
+  ];
+  const nested: Readonly<Record<string, readonly string[]>> = {
+    perf_event_cookie: ['perf_event', 'bpf_cookie'],
+    tracing_target_btf_id: ['tracing', 'target_btf_id'],
+    tracing_cookie: ['tracing', 'cookie'],
+  };
+  const since: Readonly<Record<string, number>> = {
+    value_type_btf_obj_fd: uapi.kernelVersion(6, 9),
+    map_token_fd: uapi.kernelVersion(6, 9),
+    prog_token_fd: uapi.kernelVersion(6, 9),
+  };
+  const inThisKernel = (name: string): boolean => linuxKernel().version >= (since[name] ?? 0);
+
+  it.each(commands)('of %s', (command, member) => {
+    const union = btf.find('bpf_attr', 'union') ?? 0;
+    const fields = Object.entries<number>(ATTR[command]).filter(([name]) => inThisKernel(name));
+    const path = (name: string) => [...(member === undefined ? [] : [member]), ...(nested[name] ?? [name])];
+    expect(fields.map(([name]) => [name, offsetOf(union, path(name))])).toEqual(fields);
+  });
+
+  it.each([
+    ['bpf_map_info', INFO.map],
+    ['bpf_prog_info', INFO.prog],
+    ['bpf_link_info', INFO.link],
+  ] as const)('of struct %s', (name, table) => {
+    const id = btf.find(name, 'struct') ?? 0;
+    const fields = Object.entries<number>(table);
+    expect(fields.map(([field]) => [field, offsetOf(id, [field])])).toEqual(fields);
+  });
+
+  it('of struct perf_event_attr', () => {
+    const id = btf.find('perf_event_attr', 'struct') ?? 0;
+    const fields = Object.entries<number>(PERF_ATTR);
+    const named = (field: string) => [field === 'bits' ? 'disabled' : field];
+    expect(fields.map(([field]) => [field, offsetOf(id, named(field))])).toEqual(fields);
+  });
+});
