@@ -1,0 +1,155 @@
+import type { Fd, LinkCreate, LinkInfo, XdpQuery } from '../kernel/kernel.js';
+import {
+  BPF_ATTACH_TYPE,
+  BPF_LINK_TYPE,
+  PERF_TYPE_TRACEPOINT,
+  XDP_FLAGS_SKB_MODE,
+  XDP_FLAGS_UPDATE_IF_NOEXIST,
+} from '../uapi.js';
+import type { Descriptors, FakeLink } from './descriptors.js';
+import { refusal } from './refusal.js';
+
+/** Programs in their places: links, and what stands in for them on older kernels. */
+export class FakeAttachments {
+  readonly #descriptors: Descriptors;
+  readonly #nextId: () => number;
+  readonly #deviceName: (ifindex: number) => string | undefined;
+  /** Attachments by what holds them: a link's or event's or socket's descriptor object, or a device. */
+  readonly #links = new Map<unknown, FakeLink>();
+
+  constructor(
+    descriptors: Descriptors,
+    nextId: () => number,
+    deviceName: (ifindex: number) => string | undefined,
+  ) {
+    this.#descriptors = descriptors;
+    this.#nextId = nextId;
+    this.#deviceName = deviceName;
+  }
+
+  all(): FakeLink[] {
+    return [...this.#links.values()];
+  }
+
+  create({ prog, attachType, target, flags = 0, options }: LinkCreate): Fd {
+    const syscall = 'bpf(BPF_LINK_CREATE)';
+    const { program } = this.#descriptors.get(prog, 'program', syscall);
+    const cookie = options !== undefined && 'cookie' in options ? options.cookie : 0n;
+    let text = '';
+    if (target !== undefined && 'ifindex' in target) {
+      text = this.#deviceName(target.ifindex) ?? '';
+      if (text === '') throw refusal(syscall, 'ENODEV');
+      if (attachType === BPF_ATTACH_TYPE.XDP && this.#xdp(text) !== undefined)
+        throw refusal(syscall, 'EBUSY');
+    } else if (target !== undefined) {
+      text = this.#describe(target.fd, syscall);
+    }
+    return this.#open({ via: 'link', program, attachType, target: text, flags, cookie });
+  }
+
+  rawTracepoint(prog: Fd, name = ''): Fd {
+    const { program } = this.#descriptors.get(prog, 'program', 'bpf(BPF_RAW_TRACEPOINT_OPEN)');
+    const attachType = program.expectedAttachType;
+    return this.#open({ via: 'raw_tracepoint', program, attachType, target: name, flags: 0, cookie: 0n });
+  }
+
+  update(fd: Fd, prog: Fd): void {
+    const { link } = this.#descriptors.get(fd, 'link', 'bpf(BPF_LINK_UPDATE)');
+    const { program } = this.#descriptors.get(prog, 'program', 'bpf(BPF_LINK_UPDATE)');
+    link.program = program;
+  }
+
+  detach(fd: Fd): void {
+    this.drop(this.#descriptors.get(fd, 'link', 'bpf(BPF_LINK_DETACH)').link);
+  }
+
+  info(fd: Fd): LinkInfo {
+    const { link } = this.#descriptors.get(fd, 'link', 'bpf(BPF_OBJ_GET_INFO_BY_FD)');
+    return { type: linkType(link), id: link.id, progId: link.program.id };
+  }
+
+  setBpf(event: Fd, prog: Fd): void {
+    const { program } = this.#descriptors.get(prog, 'program', 'ioctl(PERF_EVENT_IOC_SET_BPF)');
+    const held = this.#descriptors.get(event, 'perf_event', 'ioctl(PERF_EVENT_IOC_SET_BPF)');
+    held.event.programId = program.id;
+    const target = this.#describe(event, 'ioctl');
+    this.#add(held.event, { via: 'perf_event', program, attachType: 0, target, flags: 0, cookie: 0n });
+  }
+
+  attachSocket(socket: Fd, prog: Fd): void {
+    const { program } = this.#descriptors.get(prog, 'program', 'setsockopt(SO_ATTACH_BPF)');
+    const held = this.#descriptors.get(socket, 'socket', 'setsockopt(SO_ATTACH_BPF)');
+    const target = this.#deviceName(held.ifindex) ?? '';
+    this.#add(held, { via: 'socket', program, attachType: 0, target, flags: 0, cookie: 0n });
+  }
+
+  detachSocket(socket: Fd): void {
+    const held = this.#descriptors.get(socket, 'socket', 'setsockopt(SO_DETACH_BPF)');
+    if (!this.#links.delete(held)) throw refusal('setsockopt(SO_DETACH_BPF)', 'ENOENT');
+  }
+
+  xdpSet(ifindex: number, prog: Fd | -1, flags: number, expected?: Fd): void {
+    const device = this.#deviceName(ifindex);
+    if (device === undefined) throw refusal('netlink', 'ENODEV');
+    const present = this.#xdp(device);
+    if (present?.via === 'link') throw refusal('netlink', 'EBUSY');
+    if (present !== undefined && (flags & XDP_FLAGS_UPDATE_IF_NOEXIST) !== 0) {
+      throw refusal('netlink', 'EBUSY');
+    }
+    if (expected !== undefined) {
+      const { program } = this.#descriptors.get(expected, 'program', 'netlink');
+      if (present?.program !== program) throw refusal('netlink', 'EEXIST');
+    }
+    this.#links.delete(`xdp ${device}`);
+    if (prog === -1) return;
+    const { program } = this.#descriptors.get(prog, 'program', 'netlink');
+    const attachType = BPF_ATTACH_TYPE.XDP;
+    this.#add(`xdp ${device}`, { via: 'netlink', program, attachType, target: device, flags, cookie: 0n });
+  }
+
+  xdpQuery(ifindex: number): XdpQuery {
+    const device = this.#deviceName(ifindex);
+    if (device === undefined) throw refusal('netlink', 'ENODEV');
+    const present = this.#xdp(device);
+    const id = present?.program.id ?? 0;
+    const generic = present !== undefined && (present.flags & XDP_FLAGS_SKB_MODE) !== 0;
+    const mode = present === undefined ? 'none' : generic ? 'generic' : 'native';
+    return { mode, native: mode === 'native' ? id : 0, generic: mode === 'generic' ? id : 0, offload: 0 };
+  }
+
+  /** Ends what `holder` (a link, event or socket whose last descriptor was closed) kept in place. */
+  drop(holder: unknown): void {
+    this.#links.delete(holder);
+  }
+
+  #xdp(device: string): FakeLink | undefined {
+    return this.all().find(
+      ({ attachType, target }) => attachType === BPF_ATTACH_TYPE.XDP && target === device,
+    );
+  }
+
+  #open(parts: Omit<FakeLink, 'id'>): Fd {
+    const link: FakeLink = { id: this.#nextId(), ...parts };
+    this.#links.set(link, link);
+    return this.#descriptors.open({ kind: 'link', link });
+  }
+
+  #add(holder: unknown, parts: Omit<FakeLink, 'id'>): void {
+    this.#links.set(holder, { id: this.#nextId(), ...parts });
+  }
+
+  /** What a descriptor to attach to is, for people. */
+  #describe(fd: Fd, syscall: string): string {
+    const object = this.#descriptors.find(fd);
+    if (object === undefined) throw refusal(syscall, 'EBADF');
+    if (object.kind !== 'perf_event') return object.kind;
+    const { type, config, target } = object.event.event;
+    return target ?? (type === PERF_TYPE_TRACEPOINT ? `tracepoint ${config}` : `perf event ${config}`);
+  }
+}
+
+function linkType(link: FakeLink): number {
+  if (link.via === 'raw_tracepoint') return BPF_LINK_TYPE.RAW_TRACEPOINT;
+  if (link.attachType === BPF_ATTACH_TYPE.XDP) return BPF_LINK_TYPE.XDP;
+  return link.attachType === BPF_ATTACH_TYPE.PERF_EVENT ? BPF_LINK_TYPE.PERF_EVENT : BPF_LINK_TYPE.TRACING;
+}

@@ -1,0 +1,169 @@
+import type { Codec } from '../codec/codec.js';
+import { BpfError } from '../errors.js';
+import type { Fd, Kernel, TestRun, TestRunResult } from '../kernel/kernel.js';
+import type { FakeLink, FakeObject, FakeProgram } from './descriptors.js';
+import { FakeSlots } from './fake-array.js';
+import { FakeCalls, type FakeKernelOptions, unique } from './fake-calls.js';
+import type { FakeMap } from './fake-map.js';
+import { FakePerfEvent } from './fake-perf.js';
+import { FakeRingMap } from './fake-queue.js';
+import type { Reservation } from './fake-ring.js';
+import type { ErrnoName } from './refusal.js';
+import type { FailingOptions } from './script.js';
+
+/** How emit() sends a record. */
+export interface EmitOptions {
+  /** The CPU that the program runs on; 0 by default. Matters to perf event arrays. */
+  readonly cpu?: number;
+  /** False for BPF_RB_NO_WAKEUP: the record is there, but nobody is told. */
+  readonly wakeup?: boolean;
+}
+
+/**
+ * A kernel in memory, for tests of programs that use a skeleton: no root, any operating system.
+ *
+ * ```ts
+ * const kernel = fakeKernel();
+ * const skel = hello.open().load({ kernel });
+ * skel.attach();
+ * kernel.emit('events', Event, { pid: 1, comm: 'init' });
+ * ```
+ *
+ * Maps hold data, memory is shared, ring and perf buffers deliver, refusals carry the errnos that Linux gives. Programs
+ * are taken as they are and do not run: a test plays their part with {@link FakeKernel.emit}, `skel.maps` and `skel.bss`.
+ */
+export function fakeKernel(options: FakeKernelOptions = {}): FakeKernel {
+  return new FakeKernel(options);
+}
+
+/** What {@link fakeKernel} makes: a Kernel to load into, and its insides to look at. */
+export class FakeKernel extends FakeCalls {
+  // What a test looks at.
+
+  /** The maps that something holds: a descriptor or a pin. */
+  get maps(): readonly FakeMap[] {
+    return unique(this.held().flatMap((object) => (object.kind === 'map' ? [object.map] : [])));
+  }
+
+  /** Every attachment that is in place, links and others. */
+  get links(): readonly FakeLink[] {
+    return this.attachments.all();
+  }
+
+  /** Descriptors that are open, with what they are of. Empty when nothing leaked. */
+  get openFds(): readonly { readonly fd: Fd; readonly of: string }[] {
+    return this.descriptors.all().map(([fd, object]) => ({ fd, of: describe(object) }));
+  }
+
+  /** The map called `name`: its C name, a section (`.bss`), or the kernel's name for it. */
+  map(name: string): FakeMap {
+    const { maps } = this;
+    const cut = name.slice(0, 15);
+    const found =
+      maps.find((map) => map.name === name || map.name === cut) ??
+      maps.find((map) => name.startsWith('.') && map.name.endsWith(name));
+    if (found !== undefined) return found;
+    const names = maps.map((map) => map.name).join(', ');
+    throw new BpfError('ENOENT', `the fake kernel has no map "${name}"; it has: ${names || 'none'}`);
+  }
+
+  /** The program called `name`. */
+  program(name: string): FakeProgram {
+    const found = this.programs.find((program) => program.name.slice(0, 15) === name.slice(0, 15));
+    if (found !== undefined) return found;
+    const names = this.programs.map((program) => program.name).join(', ');
+    throw new BpfError('ENOENT', `the fake kernel has no program "${name}"; it has: ${names || 'none'}`);
+  }
+
+  // What a test makes happen.
+
+  /**
+   * Plays a program that sends a record: into a ring buffer, or a perf event array on `cpu`. False when there was no room
+   * (or no perf buffer) for it, as the program would be told.
+   */
+  emit(map: string, bytes: Uint8Array, options?: EmitOptions): boolean;
+  emit<T>(map: string, codec: Codec<T>, value: T, options?: EmitOptions): boolean;
+  emit<T>(
+    map: string,
+    record: Uint8Array | Codec<T>,
+    valueOrOptions?: T | EmitOptions,
+    options?: EmitOptions,
+  ): boolean {
+    if (record instanceof Uint8Array) {
+      return this.#send(this.map(map), record, (valueOrOptions as EmitOptions | undefined) ?? {}); // first overload
+    }
+    const bytes = new Uint8Array(record.size);
+    record.write(new DataView(bytes.buffer), 0, valueOrOptions as T); // second overload
+    return this.#send(this.map(map), bytes, options ?? {});
+  }
+
+  /** Plays bpf_ringbuf_reserve: undefined when there is no room. */
+  reserve(map: string, size: number): Reservation | undefined {
+    return this.#ring(map).ring.reserve(size);
+  }
+
+  /** Makes the verifier refuse the program called `name` with this log. */
+  rejectProgram(name: string, log: string, errno: ErrnoName | number = 'EACCES'): void {
+    this.script.reject(name, log, errno);
+  }
+
+  /**
+   * Makes a kind of call fail. By default every time; `times` limits it, `name` narrows it to the map, program, path or
+   * device of that name.
+   */
+  failing(call: keyof Kernel, errno: ErrnoName | number, options: FailingOptions = {}): void {
+    this.script.fail(call, errno, options);
+  }
+
+  /** Answers progTestRun of the program called `name`; by default it returns 0 and leaves the data alone. */
+  onTestRun(name: string, answer: (run: TestRun) => Partial<TestRunResult>): void {
+    this.script.answerTestRun(name, answer);
+  }
+
+  /** Makes a file of the host, such as one of procfs; with undefined there is none. */
+  setFile(path: string, content: string | Uint8Array | undefined): void {
+    this.files.set(path, content);
+  }
+
+  /** Adds to the end of a file, for those who follow it: `/sys/kernel/tracing/trace_pipe`. */
+  appendFile(path: string, content: string | Uint8Array): void {
+    this.files.append(path, content);
+  }
+
+  /** Adds a network device and returns its index. `lo` is there from the start, with index 1. */
+  addDevice(name: string): number {
+    return this.devices.push(name);
+  }
+
+  #ring(name: string): FakeRingMap {
+    const map = this.map(name);
+    if (map instanceof FakeRingMap) return map;
+    throw new BpfError('EINVAL', `map "${name}" of the fake kernel is not a ring buffer`);
+  }
+
+  #send(map: FakeMap, bytes: Uint8Array, { cpu = 0, wakeup = true }: EmitOptions): boolean {
+    if (map instanceof FakeSlots) {
+      const slot: { event?: unknown } | undefined = map.slot(cpu);
+      return slot?.event instanceof FakePerfEvent && slot.event.output(bytes);
+    }
+    const reservation = this.#ring(map.name).ring.reserve(bytes.length);
+    reservation?.bytes.set(bytes);
+    reservation?.submit({ wakeup });
+    return reservation !== undefined;
+  }
+}
+
+function describe(object: FakeObject): string {
+  switch (object.kind) {
+    case 'map':
+      return `map ${object.map.name}`;
+    case 'program':
+      return `program ${object.program.name}`;
+    case 'link':
+      return `link of ${object.link.program.name}`;
+    case 'file':
+      return object.path;
+    default:
+      return object.kind;
+  }
+}

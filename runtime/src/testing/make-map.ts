@@ -1,0 +1,90 @@
+import { alignUp } from '../bytes.js';
+import type { Fd, MapCreate } from '../kernel/kernel.js';
+import { BPF_F_MMAPABLE, BPF_MAP_TYPE, kernelVersion } from '../uapi.js';
+import { FakeArray, FakeSlots } from './fake-array.js';
+import { FakeHash, type FakeMap, type FakeMapFacts } from './fake-map.js';
+import type { FakePerfEvent } from './fake-perf.js';
+import { FakeQueue, FakeRingMap } from './fake-queue.js';
+import { refusal } from './refusal.js';
+
+/** What making a map needs to know of its kernel. */
+export interface MapMaker {
+  readonly version: number;
+  readonly pageSize: number;
+  readonly littleEndian: boolean;
+  possibleCpus(): number;
+  /** The objects that a slot of a map can hold; each refuses a descriptor of something else. */
+  programBehind(fd: Fd): { readonly id: number };
+  mapBehind(fd: Fd): { readonly id: number };
+  perfEventBehind(fd: Fd): FakePerfEvent;
+}
+
+const { PERCPU_HASH, PERCPU_ARRAY, LRU_HASH, LRU_PERCPU_HASH, PERCPU_CGROUP_STORAGE } = BPF_MAP_TYPE;
+const perCpu: readonly number[] = [PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH, PERCPU_CGROUP_STORAGE];
+const rings: readonly number[] = [BPF_MAP_TYPE.RINGBUF, BPF_MAP_TYPE.USER_RINGBUF];
+const keyless: readonly number[] = [
+  BPF_MAP_TYPE.QUEUE,
+  BPF_MAP_TYPE.STACK,
+  BPF_MAP_TYPE.BLOOM_FILTER,
+  ...rings,
+];
+const indexed: readonly number[] = [
+  BPF_MAP_TYPE.ARRAY,
+  BPF_MAP_TYPE.PERCPU_ARRAY,
+  BPF_MAP_TYPE.PROG_ARRAY,
+  BPF_MAP_TYPE.PERF_EVENT_ARRAY,
+  BPF_MAP_TYPE.ARRAY_OF_MAPS,
+];
+/** Kernel that first had a map type, for those that a test may want to be without. */
+const since: Readonly<Record<number, number>> = {
+  [BPF_MAP_TYPE.RINGBUF]: kernelVersion(5, 8),
+  [BPF_MAP_TYPE.USER_RINGBUF]: kernelVersion(6, 1),
+  [BPF_MAP_TYPE.BLOOM_FILTER]: kernelVersion(5, 16),
+  [BPF_MAP_TYPE.ARENA]: kernelVersion(6, 9),
+};
+
+/** BPF_MAP_CREATE: the storage of a map, or the refusal that Linux has for wrong attributes. */
+export function makeMap(attributes: MapCreate, id: number, kernel: MapMaker): FakeMap {
+  check(attributes, kernel);
+  const { type, valueSize } = attributes;
+  const lookupSize = perCpu.includes(type) ? alignUp(valueSize, 8) * kernel.possibleCpus() : valueSize;
+  const facts: FakeMapFacts = { id, lookupSize, littleEndian: kernel.littleEndian };
+  switch (type) {
+    case BPF_MAP_TYPE.ARRAY:
+    case BPF_MAP_TYPE.PERCPU_ARRAY:
+      return new FakeArray(attributes, facts, kernel.pageSize);
+    case BPF_MAP_TYPE.PROG_ARRAY:
+      return new FakeSlots(attributes, facts, (fd) => kernel.programBehind(fd));
+    case BPF_MAP_TYPE.ARRAY_OF_MAPS:
+      return new FakeSlots(attributes, facts, (fd) => kernel.mapBehind(fd));
+    case BPF_MAP_TYPE.PERF_EVENT_ARRAY:
+      return new FakeSlots<{ id?: number; event: FakePerfEvent }>(attributes, facts, (fd) => ({
+        event: kernel.perfEventBehind(fd),
+      }));
+    case BPF_MAP_TYPE.QUEUE:
+    case BPF_MAP_TYPE.STACK:
+      return new FakeQueue(attributes, facts, type === BPF_MAP_TYPE.STACK);
+    case BPF_MAP_TYPE.RINGBUF:
+      return new FakeRingMap(attributes, facts, kernel.pageSize);
+    default:
+      return new FakeHash(attributes, facts, type === LRU_HASH || type === LRU_PERCPU_HASH);
+  }
+}
+
+/** The checks of map_create() and of each type's map_alloc_check. */
+function check(attributes: MapCreate, { version, pageSize }: MapMaker): void {
+  const { type, keySize, valueSize, maxEntries, flags = 0, name = '' } = attributes;
+  const ring = rings.includes(type);
+  const wrong =
+    !Object.values<number>(BPF_MAP_TYPE).includes(type) ||
+    type === BPF_MAP_TYPE.UNSPEC ||
+    version < (since[type] ?? 0) ||
+    !/^[\w.]*$/.test(name) ||
+    maxEntries === 0 ||
+    (keyless.includes(type) ? keySize !== 0 : keySize === 0) ||
+    (ring ? valueSize !== 0 : valueSize === 0) ||
+    (ring && ((maxEntries & (maxEntries - 1)) !== 0 || maxEntries % pageSize !== 0)) ||
+    (indexed.includes(type) && keySize !== 4) ||
+    ((flags & BPF_F_MMAPABLE) !== 0 && (version < kernelVersion(5, 5) || type !== BPF_MAP_TYPE.ARRAY));
+  if (wrong) throw refusal('bpf(BPF_MAP_CREATE)', 'EINVAL');
+}

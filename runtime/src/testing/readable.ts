@@ -1,0 +1,40 @@
+import type { Watch } from '../kernel/kernel.js';
+
+// Longest delay a timer takes: it only has to exist.
+const FOREVER = 0x7fffffff;
+
+/** Something one can wait on, level-triggered as epoll: callbacks repeat, one a turn, while there is something to read. */
+export abstract class Readable {
+  readonly #watches = new Set<() => void>();
+
+  abstract readable(): boolean;
+
+  /** Tells those who wait. */
+  wake(): void {
+    for (const schedule of this.#watches) schedule();
+  }
+
+  watch(ready: () => void): Watch {
+    let due: ReturnType<typeof setImmediate> | undefined;
+    const schedule = () => {
+      due ??= setImmediate(() => {
+        due = undefined;
+        if (!this.readable()) return;
+        // Before the callback, which may throw: it stays readable then.
+        schedule();
+        ready();
+      });
+    };
+    // As a real descriptor, it keeps the process alive while somebody waits.
+    const alive = setInterval(() => undefined, FOREVER);
+    this.#watches.add(schedule);
+    if (this.readable()) schedule();
+    return {
+      stop: () => {
+        this.#watches.delete(schedule);
+        clearInterval(alive);
+        clearImmediate(due);
+      },
+    };
+  }
+}
