@@ -1,15 +1,16 @@
 import { BpfError } from '../errors.js';
 
-// Far more than the largest real object needs, and well under a second of work.
-const STEPS = 1 << 24;
+// Far more than the largest real objects need, and a fraction of a second of work.
+const STEPS = 1 << 20;
 const STEPS_PER_RELOCATION = 1 << 12;
 
 /** Bounds the work that types made to be slow can cause: nested anonymous structs and signatures grow exponentially. */
 export class Budget {
-  #left: number;
+  #left = STEPS;
 
-  constructor(relocations: number) {
-    this.#left = STEPS + relocations * STEPS_PER_RELOCATION;
+  /** Grants what so many more relocations may need. */
+  allow(relocations: number): void {
+    this.#left += relocations * STEPS_PER_RELOCATION;
   }
 
   /** Throws BpfError when nothing is left. */

@@ -2,7 +2,6 @@ import type { Btf } from '../btf/btf.js';
 import type { CoreRelocation } from '../btf/ext.js';
 import { BpfError, isBpfError, printable } from '../errors.js';
 import { accessSize, CALL, InsnClass, Insns, withAccessSize } from '../insn.js';
-import { Budget } from './budget.js';
 import { CoreKind, coreQuestion } from './kinds.js';
 import { type Resolution, resolve } from './resolve.js';
 import { coreError, parseSpec, specText, typeText } from './spec.js';
@@ -69,11 +68,11 @@ export interface CoreRequest {
 export function relocateCore(request: CoreRequest): CoreOutcome[] {
   const { relocations, local, target } = request;
   const insns = new Insns(request.insns, request.littleEndian ?? local.littleEndian);
-  const budget = new Budget(relocations.length);
+  target.budget.allow(relocations.length);
   target.want(coreNames(relocations, local));
   return relocations.map((relocation) => {
     try {
-      const resolution = resolve(relocation, local, target, budget);
+      const resolution = resolve(relocation, local, target);
       return outcome(relocation, resolution, patch(insns, relocation.insn, resolution));
     } catch (error) {
       throw inContext(error, relocation, request);

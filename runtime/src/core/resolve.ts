@@ -24,23 +24,19 @@ export interface Resolution {
 }
 
 /** Resolves one relocation, or finds it among those resolved before (libbpf: bpf_core_calc_relo_insn). */
-export function resolve(
-  relocation: CoreRelocation,
-  local: Btf,
-  target: CoreTarget,
-  budget: Budget,
-): Resolution {
+export function resolve(relocation: CoreRelocation, local: Btf, target: CoreTarget): Resolution {
   const { resolutions } = target.stateOf(local);
   const key = `${relocation.typeId} ${relocation.kind} ${relocation.access}`;
   let resolution = resolutions.get(key);
   if (resolution === undefined) {
-    resolution = compute(relocation, local, target, budget);
+    resolution = compute(relocation, local, target);
     resolutions.set(key, resolution);
   }
   return resolution;
 }
 
-function compute(relocation: CoreRelocation, local: Btf, target: CoreTarget, budget: Budget): Resolution {
+function compute(relocation: CoreRelocation, local: Btf, target: CoreTarget): Resolution {
+  const { budget } = target;
   const spec = parseSpec(local, relocation);
   const own = specValue(spec);
   if (relocation.kind === CoreKind.TYPE_ID_LOCAL) {

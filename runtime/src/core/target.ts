@@ -1,5 +1,6 @@
 import type { Btf } from '../btf/btf.js';
 import type { BtfKind } from '../btf/types.js';
+import { Budget } from './budget.js';
 import { sameKind } from './compat.js';
 import { NameIndex } from './name-index.js';
 import { essentialName } from './names.js';
@@ -24,6 +25,8 @@ export interface ObjectState {
  * earlier relocations of an object narrow what later ones may find. Nothing is read before a relocation needs it.
  */
 export class CoreTarget {
+  /** What all relocations against this target may cost together. */
+  readonly budget = new Budget();
   readonly #main: () => Btf;
   readonly #modules: () => readonly Btf[];
   readonly #wanted = new Set<string>();
