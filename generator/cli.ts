@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import type { plainGen } from './plain.js';
 
 // Where Node can keep compiled modules (22.1), starting takes less time.
-if ('enableCompileCache' in module && typeof module.enableCompileCache === 'function') module.enableCompileCache();
+if ('enableCompileCache' in module && typeof module.enableCompileCache === 'function')
+  module.enableCompileCache();
 
 const args = process.argv.slice(2);
 process.exitCode = genStatus() ?? (await (await import('./run.js')).run(args));

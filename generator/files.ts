@@ -29,7 +29,7 @@ export function readInput(path: string): Uint8Array {
  * Writes a whole file or nothing: the text goes to a temporary file beside it, which then takes its name. Devices and
  * pipes are written to as they are.
  */
-export function writeOutput(path: string, text: string): void {
+export function writeOutput(path: string, text: string | Uint8Array): void {
   const target = existing(path);
   if (target !== undefined && !target.regular) {
     writeFileSync(path, text);

@@ -1,4 +1,5 @@
 import {
+  BPF_MAP_TYPE,
   BpfError,
   type Btf,
   kindOf,
@@ -176,15 +177,22 @@ function sizedCodec({ btf, table, imports }: Context, typeId: number, size: numb
 
 /** Ring and perf buffers: their values are records that the map declaration may only hint at. */
 function holdsRecords(map: MapSpec): boolean {
-  const name = mapTypeName(map.type);
-  return name === 'RINGBUF' || name === 'PERF_EVENT_ARRAY' || name === 'USER_RINGBUF';
+  return holdsBytes(map) || map.type === BPF_MAP_TYPE.PERF_EVENT_ARRAY;
 }
 
 function mapDoc(map: MapSpec, btf: Btf | undefined): string {
-  const entries = map.maxEntries === 1 ? '1 entry' : `${map.maxEntries} entries`;
-  const size = map.type === 27 || map.type === 31 ? byteSize(map.maxEntries) : entries;
-  const types = btf ? mapTypes(btf, map) : '';
-  return `BPF_MAP_TYPE_${mapTypeName(map.type)}, ${size}${types}`;
+  const sizes =
+    map.maxEntries === 0 ? [] : [holdsBytes(map) ? byteSize(map.maxEntries) : entryCount(map.maxEntries)];
+  return [`BPF_MAP_TYPE_${mapTypeName(map.type)}`, ...sizes].join(', ') + (btf ? mapTypes(btf, map) : '');
+}
+
+/** Ring buffers count bytes, other maps entries. */
+function holdsBytes(map: MapSpec): boolean {
+  return map.type === BPF_MAP_TYPE.RINGBUF || map.type === BPF_MAP_TYPE.USER_RINGBUF;
+}
+
+function entryCount(count: number): string {
+  return count === 1 ? '1 entry' : `${count} entries`;
 }
 
 function mapTypes(btf: Btf, map: MapSpec): string {

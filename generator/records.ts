@@ -1,7 +1,20 @@
-import { BpfError, type Btf, type BtfKind, type MapSpec, printable } from '@bpfskel/runtime/inspect';
+import {
+  BPF_MAP_TYPE,
+  BpfError,
+  type Btf,
+  type BtfKind,
+  type MapSpec,
+  printable,
+} from '@bpfskel/runtime/inspect';
 import { nearest } from './nearest.js';
 
 const named: BtfKind[] = ['struct', 'union', 'enum', 'enum64', 'typedef', 'int', 'float'];
+
+const buffers = new Set<number>([
+  BPF_MAP_TYPE.RINGBUF,
+  BPF_MAP_TYPE.USER_RINGBUF,
+  BPF_MAP_TYPE.PERF_EVENT_ARRAY,
+]);
 
 /** The id of a type by name, with or without its keyword: `event`, `struct event`. Throws when there is none. */
 export function findType(btf: Btf, name: string): number {
@@ -25,8 +38,7 @@ export function findType(btf: Btf, name: string): number {
 export function recordType(btf: Btf, map: MapSpec, records: ReadonlyMap<string, string>): number | undefined {
   const asked = records.get(map.name) ?? taggedRecord(btf, map.name);
   if (asked !== undefined) return findType(btf, asked);
-  if (map.type !== 4 && map.type !== 27 && map.type !== 31) return undefined;
-  if (map.valueTypeId === 0) return undefined;
+  if (!buffers.has(map.type) || map.valueTypeId === 0) return undefined;
   const { kind } = btf.resolve(map.valueTypeId);
   return kind === 'struct' || kind === 'union' ? map.valueTypeId : undefined;
 }

@@ -1,0 +1,145 @@
+import yargs, { type Argv } from 'yargs';
+import { build } from './build.js';
+import { type GenArguments, gen } from './gen.js';
+import { inspect } from './inspect.js';
+import { nearest } from './nearest.js';
+import { within } from './report.js';
+import { UsageError } from './usage.js';
+import { version } from './version.js';
+
+const commandNames = ['gen', 'build', 'inspect'];
+
+/** Parses a command line with all its help and complaints, and runs it. The answer is the exit status. */
+export async function runCommands(args: readonly string[]): Promise<number> {
+  let status = 0;
+  const finished = (result: number) => {
+    status = result;
+  };
+  refuseUnknownCommand(args);
+  await commandLine(finished).parseAsync([...args]);
+  return status;
+}
+
+function commandLine(finished: (status: number) => void) {
+  return yargs()
+    .scriptName('bpfskel')
+    .usage('$0 <command>\n\nTypeScript skeletons from compiled BPF objects.')
+    .command(
+      'gen <object>',
+      'write a typed skeleton of a BPF object to standard output',
+      (command) =>
+        generation(command)
+          .positional('object', {
+            type: 'string',
+            demandOption: true,
+            describe: 'object file, or - for standard input',
+          })
+          .option('output', {
+            alias: 'o',
+            type: 'string',
+            requiresArg: true,
+            describe: 'write to this file, whole or not at all',
+          })
+          .example('$0 gen hello.bpf.o > hello.skel.ts', ''),
+      (given) => within(`gen ${given.object}`, () => gen(given)),
+    )
+    .command(
+      'build <sources..>',
+      'compile C sources with clang; object and skeleton go beside each',
+      (command) =>
+        generation(command)
+          .positional('sources', {
+            type: 'string',
+            array: true,
+            demandOption: true,
+            describe: 'C sources, NAME.bpf.c',
+          })
+          .option('include', {
+            alias: 'I',
+            type: 'string',
+            array: true,
+            nargs: 1,
+            default: [],
+            describe: 'folder with headers',
+          })
+          .option('define', {
+            alias: 'D',
+            type: 'string',
+            array: true,
+            nargs: 1,
+            default: [],
+            describe: 'macro, NAME or NAME=VALUE',
+          })
+          .option('watch', { type: 'boolean', default: false, describe: 'build again after every change' }),
+      async (given) => finished(await build(given)),
+    )
+    .command(
+      'inspect <object>',
+      'show maps, programs, globals, types and relocations of a BPF object',
+      (command) =>
+        command
+          .positional('object', {
+            type: 'string',
+            demandOption: true,
+            describe: 'object file, or - for standard input',
+          })
+          .option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
+      ({ object, json }) => within(`inspect ${object}`, () => inspect({ object, json, colour: colourful() })),
+    )
+    .demandCommand(1, 'which command? bpfskel --help lists them')
+    .strict()
+    .version(version)
+    .help()
+    .wrap(Math.min(110, process.stdout.columns ?? 80))
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new UsageError(message);
+    });
+}
+
+function colourful(): boolean {
+  const { NO_COLOR } = process.env;
+  return process.stdout.isTTY && !NO_COLOR;
+}
+
+/** The options that gen and build share. */
+function generation<T>(command: Argv<T>) {
+  return command
+    .option('name', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'exported name (default: from the file name)',
+    })
+    .option('u64', {
+      choices: ['bigint', 'number'] as const,
+      requiresArg: true,
+      describe: '64-bit integers as',
+    })
+    .option('embed', {
+      choices: ['base64', 'file'] as const,
+      requiresArg: true,
+      describe: 'object inside the skeleton, or read from its file',
+    })
+    .option('record', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      describe: 'MAP=TYPE: type of the records of a ring buffer',
+    })
+    .option('type', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      describe: 'also emit this C type',
+    }) satisfies Argv<T & Partial<GenArguments>>;
+}
+
+/** yargs would take the wrong word for an argument too many. */
+function refuseUnknownCommand(args: readonly string[]): void {
+  const [command] = args;
+  if (command === undefined || command.startsWith('-') || commandNames.includes(command)) return;
+  const [close] = nearest(command, commandNames);
+  throw new UsageError(
+    `unknown command ${JSON.stringify(command)}${close === undefined ? `; there are ${commandNames.join(', ')}` : `; did you mean ${close}?`}`,
+  );
+}
