@@ -157,8 +157,8 @@ describe('what the kernel does not have', () => {
 
   test.each([
     ['no such type', none, 'the kernel has no struct s'],
-    ['no such field', other, "the kernel's struct s has no x of a compatible type"],
-    ['a field of another kind', s(0, pointer), "the kernel's struct s has no x of a compatible type"],
+    ['no such field', other, "the kernel's struct s has no member x of a compatible type"],
+    ['a field of another kind', s(0, pointer), "the kernel's struct s has no member x of a compatible type"],
   ])('poisons a load: %s', (_, target, reason) => {
     const { insn, outcome } = relocate({ local: s(0, int), target, insn: { code: LOAD32 } });
     expect(insn).toEqual(poisoned);

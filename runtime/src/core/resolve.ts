@@ -129,5 +129,8 @@ function missingText(spec: CoreSpec, candidates: readonly Candidate[], budget: B
     return match.spec === undefined ? Math.max(most, match.reached) : most;
   }, 0);
   const named = specText({ ...spec, accessors: accessors.slice(0, reached + 1) });
-  return `the kernel's ${root} has no ${named.slice(typeText(btf, rootId).length).replace(/^(\.|::)/, '')}${topic === 'field' ? ' of a compatible type' : ''}`;
+  const part = named.slice(typeText(btf, rootId).length).replace(/^(\.|::)/, '');
+  return topic === 'field'
+    ? `the kernel's ${root} has no member ${part} of a compatible type`
+    : `the kernel's ${root} has no ${part}`;
 }
