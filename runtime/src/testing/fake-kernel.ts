@@ -7,7 +7,7 @@ import { FakeCalls, type FakeKernelOptions, unique } from './fake-calls.js';
 import type { FakeMap } from './fake-map.js';
 import { FakePerfEvent } from './fake-perf.js';
 import { FakeRingMap } from './fake-queue.js';
-import type { Reservation } from './fake-ring.js';
+import type { FakeRing, Reservation } from './fake-ring.js';
 import type { ErrnoName } from './refusal.js';
 import type { FailingOptions } from './script.js';
 
@@ -99,7 +99,7 @@ export class FakeKernel extends FakeCalls {
 
   /** Plays bpf_ringbuf_reserve: undefined when there is no room. */
   reserve(map: string, size: number): Reservation | undefined {
-    return this.#ring(map).ring.reserve(size);
+    return ringOf(this.map(map)).reserve(size);
   }
 
   /** Makes the verifier refuse the program called `name` with this log. */
@@ -135,22 +135,21 @@ export class FakeKernel extends FakeCalls {
     return this.devices.push(name);
   }
 
-  #ring(name: string): FakeRingMap {
-    const map = this.map(name);
-    if (map instanceof FakeRingMap) return map;
-    throw new BpfError('EINVAL', `map "${name}" of the fake kernel is not a ring buffer`);
-  }
-
   #send(map: FakeMap, bytes: Uint8Array, { cpu = 0, wakeup = true }: EmitOptions): boolean {
     if (map instanceof FakeSlots) {
       const slot: { event?: unknown } | undefined = map.slot(cpu);
       return slot?.event instanceof FakePerfEvent && slot.event.output(bytes);
     }
-    const reservation = this.#ring(map.name).ring.reserve(bytes.length);
+    const reservation = ringOf(map).reserve(bytes.length);
     reservation?.bytes.set(bytes);
     reservation?.submit({ wakeup });
     return reservation !== undefined;
   }
+}
+
+function ringOf(map: FakeMap): FakeRing {
+  if (map instanceof FakeRingMap) return map.ring;
+  throw new BpfError('EINVAL', `map "${map.name}" of the fake kernel takes no records`);
 }
 
 function describe(object: FakeObject): string {
