@@ -30,6 +30,7 @@ linkContract({
   load: () => loadCounter('fentry/do_unlinkat'),
   attach: ({ handle }) => new FentryProgram(handle).attach(),
   trigger,
+  twice: /attached there already, or the function is taken .*\(EBUSY\)/,
 });
 
 linkContract({
@@ -38,6 +39,7 @@ linkContract({
   load: () => loadCounter('fexit/do_unlinkat'),
   attach: ({ handle }) => new FexitProgram(handle).attach(),
   trigger,
+  twice: /attached there already, or the function is taken .*\(EBUSY\)/,
 });
 
 linkContract({
@@ -46,6 +48,7 @@ linkContract({
   load: () => loadCounter('fexit/do_unlinkat', 0, withoutTracingLinks),
   attach: ({ handle }) => new FexitProgram(handle).attach(),
   trigger,
+  twice: /attached there already, or the function is taken .*\(EBUSY\)/,
 });
 
 linkContract({
@@ -54,6 +57,7 @@ linkContract({
   load: () => loadCounter('fmod_ret/security_file_open'),
   attach: ({ handle }) => new FmodRetProgram(handle).attach(),
   trigger,
+  twice: /attached there already, or the function is taken .*\(EBUSY\)/,
 });
 
 linkContract({
@@ -62,6 +66,7 @@ linkContract({
   load: () => loadCounter('lsm/file_open'),
   attach: ({ handle }) => new LsmProgram(handle).attach(),
   trigger,
+  twice: /attached there already, or the function is taken .*\(EBUSY\)/,
 });
 
 describe('a fentry program', () => {

@@ -36,6 +36,7 @@ for (const [how, over] of variants) {
     load: () => loadCounter('kprobe/do_unlinkat', 0, over),
     attach: ({ handle }) => new KprobeProgram(handle).attach(),
     trigger,
+    twice: 'runs',
   });
   linkContract({
     name: `a kretprobe program${how}`,
@@ -43,6 +44,7 @@ for (const [how, over] of variants) {
     load: () => loadCounter('kretprobe/do_unlinkat', 0, over),
     attach: ({ handle }) => new KretprobeProgram(handle).attach(),
     trigger,
+    twice: 'runs',
   });
 }
 

@@ -16,7 +16,7 @@ linkContract({
   load: () => loadCounter('socket'),
   attach: ({ handle }) => new SocketFilterProgram(handle).attach('lo'),
   trigger,
-  many: true,
+  twice: 'runs',
 });
 
 describe('a socket filter', () => {

@@ -58,6 +58,7 @@ for (const mode of ['native', 'generic', undefined] as const) {
       load: () => loadCounter('xdp', XDP_PASS, over),
       attach: ({ handle }) => new XdpProgram(handle).attach(near, mode === undefined ? {} : { mode }),
       trigger: send,
+      twice: /already runs XDP program/,
     });
   }
 }
@@ -67,6 +68,7 @@ linkContract({
   load: () => loadCounter('xdp', XDP_PASS),
   attach: ({ handle }) => new XdpProgram(handle).attach('lo', { mode: 'generic' }),
   trigger: sendLocal,
+  twice: /lo already runs XDP program/,
 });
 
 describe('XDP', () => {

@@ -4,7 +4,7 @@ import { SyscallError } from '../../runtime/src/errors.js';
 import { encodeInsns } from '../../runtime/src/insn.js';
 import type { Kernel } from '../../runtime/src/kernel/kernel.js';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
-import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../../runtime/src/uapi.js';
+import { BPF_ATTACH_TYPE, BPF_PROG_TYPE, kernelVersion } from '../../runtime/src/uapi.js';
 import { kernelTypes } from './kernel-types.js';
 
 /** True when tests may load programs. Without root there is nothing for this project to test. */
@@ -50,6 +50,8 @@ function facts() {
   if (!existsSync(lsmPath)) spawnSync('mount', ['-t', 'securityfs', 'securityfs', '/sys/kernel/security']);
   const modules = existsSync(lsmPath) ? readFileSync(lsmPath, 'utf8').trim().split(',') : [];
   return {
+    /** One program several times at one raw tracepoint. */
+    repeatedRawTracepoints: kernel.version >= kernelVersion(6, 10),
     kprobes: existsSync('/sys/bus/event_source/devices/kprobe'),
     fentry: takesTrampolines(kernel, BPF_ATTACH_TYPE.TRACE_FENTRY, TRACING, 'do_unlinkat'),
     lsm:
@@ -58,4 +60,6 @@ function facts() {
 }
 
 /** What the running kernel has. A test that needs more says `it.runIf(kernelHas.kprobes)` and runs on another kernel. */
-export const kernelHas = isRoot ? facts() : { kprobes: false, fentry: false, lsm: false };
+export const kernelHas = isRoot
+  ? facts()
+  : { repeatedRawTracepoints: false, kprobes: false, fentry: false, lsm: false };

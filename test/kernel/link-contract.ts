@@ -13,8 +13,8 @@ export interface LinkCase {
   attach(counter: Counter): Link;
   /** Makes the attached program run at least once, before it returns. */
   trigger(): void;
-  /** The kernel takes a second attachment of the same kind. */
-  readonly many?: boolean;
+  /** What a second attachment of the same program to the same place does: it runs too, or is refused in these words. */
+  readonly twice: 'runs' | RegExp;
 }
 
 /** Descriptors this process has open. */
@@ -34,7 +34,7 @@ export function runsWithin(counter: Counter, trigger: () => void): boolean {
 }
 
 /** What every link does: the effect begins, ends with detach, and leaves no descriptor behind. */
-export function linkContract({ name, when = true, load, attach, trigger, many = false }: LinkCase): void {
+export function linkContract({ name, when = true, load, attach, trigger, twice }: LinkCase): void {
   describe(`a link of ${name}`, () => {
     const using = (test: (counter: Counter) => void) => () => {
       trigger(); // What the trigger itself opens once must not count.
@@ -85,11 +85,15 @@ export function linkContract({ name, when = true, load, attach, trigger, many = 
       }),
     );
 
-    if (!many) return;
     it.runIf(when)(
-      'stays when another link of the same program ends',
+      'made twice is two links, or refused in words',
       using((counter) => {
-        const [one, two] = [attach(counter), attach(counter)];
+        const one = attach(counter);
+        if (twice !== 'runs') {
+          expectRefusal(() => attach(counter), twice);
+          return;
+        }
+        const two = attach(counter);
         one.detach();
         expect(two.attached).toBe(true);
         expect(runsWithin(counter, trigger)).toBe(true);

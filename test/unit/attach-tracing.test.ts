@@ -46,7 +46,8 @@ describe('attaching a tracing program', () => {
   const refusals = [
     ['EPERM', 'though no capability is missing (EPERM)'],
     ['ENOTSUPP', 'built without ftrace direct calls'],
-    ['EBUSY', 'the function is taken'],
+    ['EBUSY', 'is attached there already, or the function is taken'],
+    ['EEXIST', 'is attached there already, and this kernel runs a program once'],
     ['E2BIG', 'already carries as many programs'],
     ['ENOMEM', 'cannot allocate memory'],
   ] as const;

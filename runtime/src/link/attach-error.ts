@@ -45,6 +45,11 @@ export function cannotAttach(attachment: Attachment, code: string, reason: Reaso
   return new NotSupportedError(feature, message, { ...details, ...(since === undefined ? {} : { since }) });
 }
 
+/** What EEXIST says of most hooks: they tell programs apart, not links. */
+export const attachedAlready: Reason = {
+  why: 'the program is attached there already, and this kernel runs a program once in one place',
+};
+
 /** The errno's name an error carries, undefined for errors that are not the kernel's. */
 export function errnoOf(error: unknown): string | undefined {
   return isBpfError(error) && error.errno !== undefined ? error.code : undefined;

@@ -1,4 +1,4 @@
-import { printable } from '../errors.js';
+import { BpfError, printable } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Reason } from './attach-error.js';
 import { nearest } from './nearest.js';
@@ -28,6 +28,30 @@ export function lookUpSymbol(kernel: Kernel, name: string): SymbolFacts | undefi
   const variants = [...new Set(functions)].filter((symbol) => symbol.startsWith(`${bare}.`));
   const near = count > 0 || variants.length > 0 ? [] : nearest(bare, functions);
   return { count, variants, near };
+}
+
+/**
+ * Addresses of the symbols called `names`, as far as the kernel has and shows them. Clang's `.llvm.HASH` endings do not
+ * count. Throws when two symbols of different addresses have the name (libbpf: kallsyms_cb).
+ */
+export function symbolAddresses(kernel: Kernel, names: ReadonlySet<string>): ReadonlyMap<string, bigint> {
+  const found = new Map<string, bigint>();
+  const text = readText(kernel, '/proc/kallsyms') ?? '';
+  for (const [, address, symbol = ''] of text.matchAll(/^([0-9a-f]+) \S (\S+)/gm)) {
+    const name = names.has(symbol) ? symbol : symbol.replace(/\.llvm\..*$/, '');
+    if (!names.has(name)) continue;
+    const value = BigInt(`0x${address}`);
+    const before = found.get(name);
+    if (before !== undefined && before !== value) {
+      throw new BpfError(
+        'EINVAL',
+        `resolve extern "${printable(name)}": this kernel has several symbols of that name`,
+        { errno: 22 },
+      );
+    }
+    found.set(name, value);
+  }
+  return found;
 }
 
 /** Why a function cannot be probed, from symbols, the list of traceable functions and the kprobe blacklist. */

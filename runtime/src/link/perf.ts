@@ -1,6 +1,13 @@
 import type { Fd, Kernel } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE } from '../uapi.js';
-import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
+import {
+  type Attachment,
+  attachError,
+  attachedAlready,
+  cannotAttach,
+  errnoOf,
+  type Reason,
+} from './attach-error.js';
 import { Link } from './link.js';
 import { whyRefused } from './privilege.js';
 import { releaseAll } from './release.js';
@@ -36,7 +43,7 @@ export function attachPerfEvent(attachment: PerfAttachment): Link {
       () => kernel.close(event),
       after,
     );
-    throw attachError(attachment, error, errnoOf(error) === 'EPERM' ? whyNoPerf(kernel) : undefined);
+    throw attachError(attachment, error, whyNotRun(kernel, error));
   }
   const opened = link;
   return new Link({
@@ -52,6 +59,12 @@ export function attachPerfEvent(attachment: PerfAttachment): Link {
         after,
       ),
   });
+}
+
+function whyNotRun(kernel: Kernel, error: unknown): Reason | undefined {
+  const errno = errnoOf(error);
+  if (errno === 'EEXIST') return attachedAlready;
+  return errno === 'EPERM' ? whyNoPerf(kernel) : undefined;
 }
 
 function createPerfLink(attachment: PerfAttachment): Fd | undefined {

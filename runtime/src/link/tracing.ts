@@ -1,6 +1,13 @@
 import type { Fd, Kernel } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE } from '../uapi.js';
-import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
+import {
+  type Attachment,
+  attachError,
+  attachedAlready,
+  cannotAttach,
+  errnoOf,
+  type Reason,
+} from './attach-error.js';
 import { Link } from './link.js';
 import { whyRefused } from './privilege.js';
 
@@ -55,7 +62,7 @@ function createLink(attachment: TracingAttachment): Fd {
   }
 }
 
-function whyNotTraced({ kernel, attachType }: TracingAttachment, error: unknown): Reason | undefined {
+function whyNotTraced({ kernel }: TracingAttachment, error: unknown): Reason | undefined {
   switch (errnoOf(error)) {
     case 'EPERM':
     case 'EACCES':
@@ -71,10 +78,12 @@ function whyNotTraced({ kernel, attachType }: TracingAttachment, error: unknown)
         hint: 'Use a kprobe or a tracepoint instead',
         unsupported: { feature: 'fentry' },
       };
+    case 'EEXIST':
+      return attachedAlready;
     case 'EBUSY':
-      return attachType === BPF_ATTACH_TYPE.LSM_MAC || attachType === BPF_ATTACH_TYPE.TRACE_ITER
-        ? undefined
-        : { why: 'the function is taken: by a live patch, another tracer, or another program of this kind' };
+      return {
+        why: 'the program is attached there already, or the function is taken by a live patch or another tracer',
+      };
     case 'E2BIG':
       return { why: 'the function already carries as many programs as one function can' };
     default:

@@ -1,6 +1,6 @@
 import { printable } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
-import { attachError, cannotAttach, errnoOf, type Reason } from '../link/attach-error.js';
+import { attachError, attachedAlready, cannotAttach, errnoOf, type Reason } from '../link/attach-error.js';
 import { Link } from '../link/link.js';
 import { nearest } from '../link/nearest.js';
 import { whyRefused } from '../link/privilege.js';
@@ -12,7 +12,7 @@ import { kind, Program } from './program.js';
 export class RawTracepointProgram extends Program {
   /**
    * Attaches to the tracepoint `name` (no category), or without it to the one its SEC() names. Each call makes one
-   * more link. Throws a BpfError that names what this kernel lacks: the tracepoint, a capability.
+   * more link; before Linux 6.10 not twice to the same tracepoint. Throws a BpfError that names what this kernel lacks: the tracepoint, a capability.
    */
   attach(name: string = this.target): Link {
     const { kernel } = this.handle;
@@ -36,6 +36,7 @@ export class RawTracepointProgram extends Program {
 function why(kernel: Kernel, error: unknown, name: string): Reason | undefined {
   const errno = errnoOf(error);
   if (errno === 'EPERM' || errno === 'EACCES') return whyRefused(kernel, ['CAP_BPF', 'CAP_PERFMON']);
+  if (errno === 'EEXIST') return attachedAlready;
   if (errno !== 'ENOENT') return undefined;
   const root = tracefsRoot(kernel);
   const names = root === undefined ? [] : availableEvents(kernel, root).map(withoutCategory);

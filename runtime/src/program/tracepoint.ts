@@ -16,7 +16,7 @@ export interface TracepointOptions {
 export class TracepointProgram extends Program {
   /**
    * Attaches to the tracepoint `name` of `category`, or without them to the one its SEC() names. Each call makes one
-   * more link. Throws a BpfError that names what this kernel lacks: the tracepoint, tracefs, a capability.
+   * more link, but not to the same tracepoint. Throws a BpfError that names what this kernel lacks: the tracepoint, tracefs, a capability.
    *
    * @example skel.progs.on_exec.attach('sched', 'sched_process_exec')
    */
