@@ -7,7 +7,6 @@ import { checkSkeletons } from './skeletons.mjs';
 import { readReport, vitest } from './vitest.mjs';
 
 const reports = join(root, 'build/reports');
-const tsc = ['node_modules/.bin/tsc', '-b'];
 
 /** An empty place for one phase's files. */
 function workspace(name) {
@@ -72,7 +71,7 @@ async function kernelEmulated(version) {
 
 /** Phases of one row run side by side. `kernel` marks those that run test/kernel. */
 export const rows = [
-  [{ name: 'build', run: () => oneTest('build', tsc), essential: true }],
+  [{ name: 'build', run: () => oneTest('build', ['npm', 'run', '--silent', 'build']), essential: true }],
   [{ name: 'lint', run: () => oneTest('lint', ['node_modules/.bin/biome', 'check', '.']) }],
   [{ name: 'unit', run: unit }],
   [{ name: 'objects', run: objects }],
