@@ -6,15 +6,16 @@ import type { Libc } from './libc.js';
 const RLIMIT_MEMLOCK = 8;
 const BPF_FUNC_KTIME_GET_COARSE_NS = 160;
 
-let settled = false;
+/** For whom it was done: in effect, once in a process. */
+const settled = new WeakSet<Libc>();
 
 /**
  * Before 5.11 BPF memory counts against RLIMIT_MEMLOCK, 64 KiB by default. Lifts the limit, once, where the kernel
  * still counts so; a refusal shows in the call that needs the memory. libbpf: bump_rlimit_memlock.
  */
 export function raiseMemlock(libc: Libc, version: number): void {
-  if (settled) return;
-  settled = true;
+  if (settled.has(libc)) return;
+  settled.add(libc);
   // Distributions backport the accounting, so below 5.11 the kernel is asked.
   if (version >= kernelVersion(5, 11) || accountsToCgroup(libc)) return;
   // RLIM_INFINITY, both soft and hard.

@@ -35,17 +35,10 @@ type WaiterFor = (libc: Libc, fd: Fd, ready: () => void) => Waiter;
  * are, with libuv where that works and on a thread of the pool elsewhere. Nothing exists before the first watch.
  */
 export function createPoller(libc: Libc, waiterFor: WaiterFor = bestWaiter(libc)): Poller {
-  const watched = new Map<number, () => void>();
   let set: EpollSet | undefined;
-
-  const start = (): EpollSet => {
-    const epoll = goodFd(libc, 'epoll_create1', libc.epollCreate(EPOLL_CLOEXEC));
-    return new EpollSet(libc, epoll, watched, waiterFor);
-  };
-
   return {
     watch(fd, ready) {
-      set ??= start();
+      set ??= new EpollSet(libc, waiterFor);
       return set.add(fd, ready);
     },
   };
@@ -54,16 +47,16 @@ export function createPoller(libc: Libc, waiterFor: WaiterFor = bestWaiter(libc)
 class EpollSet {
   readonly #libc: Libc;
   readonly #epoll: Fd;
-  readonly #watched: Map<number, () => void>;
   readonly #waiter: Waiter;
+  /** What to call, by the token epoll gives back. Descriptor numbers would come again. */
+  readonly #watched = new Map<number, () => void>();
   readonly #events = new Fields(EVENT.size * EVENTS_AT_ONCE);
   #nextToken = 1;
 
-  constructor(libc: Libc, epoll: Fd, watched: Map<number, () => void>, waiterFor: WaiterFor) {
+  constructor(libc: Libc, waiterFor: WaiterFor) {
     this.#libc = libc;
-    this.#epoll = epoll;
-    this.#watched = watched;
-    this.#waiter = waiterFor(libc, epoll, () => this.#dispatch());
+    this.#epoll = goodFd(libc, 'epoll_create1', libc.epollCreate(EPOLL_CLOEXEC));
+    this.#waiter = waiterFor(libc, this.#epoll, () => this.#dispatch());
   }
 
   add(fd: Fd, ready: () => void): Watch {
