@@ -1,6 +1,7 @@
 import { BPF_F_TOKEN_FD, BPF_F_VTYPE_BTF_OBJ_FD, BPF_OBJ_NAME_LEN, BPF_TAG_SIZE } from '../uapi.js';
 import { type AddressOf, Fields } from './fields.js';
 import type {
+  BtfObject,
   Fd,
   LinkCreate,
   LinkInfo,
@@ -92,6 +93,7 @@ export const ATTR = {
     batch_size: 72,
   },
   info: { bpf_fd: 0, info_len: 4, info: 8 },
+  nextId: { start_id: 0, next_id: 4 },
   rawTracepoint: { name: 0, prog_fd: 8 },
   btfLoad: { btf: 0, btf_log_buf: 8, btf_size: 16, btf_log_size: 20, btf_log_level: 24 },
   linkCreate: {
@@ -134,6 +136,7 @@ export const INFO = {
     verified_insns: 216,
   },
   link: { type: 0, id: 4, prog_id: 8 },
+  btf: { id: 12, name: 16, name_len: 24, kernel_btf: 28 },
 } as const;
 
 /** The four fields every map element command shares, in a buffer that is reused from call to call. */
@@ -355,6 +358,21 @@ export function readProgInfo(info: Fields, mapIds: readonly number[]): ProgInfo 
     verifiedInsns: info.readU32(at.verified_insns),
     mapIds,
     btfId: info.readU32(at.btf_id),
+  };
+}
+
+/** The answer of BPF_BTF_GET_NEXT_ID and its like. */
+export function readNextId(attr: Fields): number {
+  return attr.readU32(ATTR.nextId.next_id);
+}
+
+export function readBtfInfo(info: Fields, name: Uint8Array): BtfObject {
+  const at = INFO.btf;
+  const end = name.indexOf(0);
+  return {
+    id: info.readU32(at.id),
+    name: new TextDecoder().decode(end < 0 ? name : name.subarray(0, end)),
+    kernel: info.readU32(at.kernel_btf) !== 0,
   };
 }
 

@@ -6,7 +6,7 @@ import { goodFd } from './descriptors.js';
 import { ERRNO, syscallError } from './errno.js';
 import type { Fields } from './fields.js';
 import { fileSystemMagic } from './host.js';
-import type { Fd, Kernel, ProgLoad, TestRun, TestRunResult } from './kernel.js';
+import type { BtfObject, Fd, Kernel, ProgLoad, TestRun, TestRunResult } from './kernel.js';
 import type { Libc } from './libc.js';
 import { raiseMemlock } from './memlock.js';
 
@@ -18,6 +18,8 @@ const LOAD_ATTEMPTS = 5;
 /** Room for data a program adds in front of or behind its packet in a test run. */
 const TEST_DATA_GROWTH = 256;
 const EXPECTED_MAPS = 64;
+/** MODULE_NAME_LEN of 64-bit kernels is less. */
+const MODULE_NAME_SIZE = 64;
 
 /** The calls of bpf(2) that have a structure of their own. */
 class Bpf {
@@ -131,7 +133,10 @@ export function mapCalls(libc: Libc, version: number): MapCalls {
   };
 }
 
-type ProgCalls = Pick<Kernel, 'progLoad' | 'progTestRun' | 'progInfo' | 'progById' | 'btfLoad' | 'btfById'>;
+type ProgCalls = Pick<
+  Kernel,
+  'progLoad' | 'progTestRun' | 'progInfo' | 'progById' | 'btfLoad' | 'btfById' | 'btfObjects'
+>;
 
 export function progCalls(libc: Libc, version: number): ProgCalls {
   const bpf = new Bpf(libc);
@@ -159,8 +164,41 @@ export function progCalls(libc: Libc, version: number): ProgCalls {
       raiseMemlock(libc, version);
       return bpf.open('BTF_LOAD', attrs.btfLoadAttr(btf, log, bpf.addressOf));
     },
+    btfObjects: () => btfIds(bpf).flatMap((id) => btfObject(bpf, id) ?? []),
     btfById: (id) => bpf.open('BTF_GET_FD_BY_ID', attrs.singleAttr(id), `BTF id ${id}`),
   };
+}
+
+function btfIds(bpf: Bpf): number[] {
+  const ids: number[] = [];
+  for (let id = 0; ; ) {
+    const attr = attrs.singleAttr(id);
+    if (bpf.attempt('BTF_GET_NEXT_ID', attr) < 0) {
+      if (bpf.libc.errno() === ERRNO.ENOENT) return ids;
+      throw bpf.refusal('BTF_GET_NEXT_ID');
+    }
+    id = attrs.readNextId(attr);
+    ids.push(id);
+  }
+}
+
+/** Undefined when the object went away since its id was read. */
+function btfObject(bpf: Bpf, id: number): BtfObject | undefined {
+  const fd = bpf.attempt('BTF_GET_FD_BY_ID', attrs.singleAttr(id));
+  if (fd < 0) {
+    if (bpf.libc.errno() === ERRNO.ENOENT) return undefined;
+    throw bpf.refusal('BTF_GET_FD_BY_ID', `BTF id ${id}`);
+  }
+  try {
+    const name = new Uint8Array(MODULE_NAME_SIZE);
+    const info = attrs
+      .infoFields(bpf.addressOf)
+      .pointer(attrs.INFO.btf.name, name)
+      .u32(attrs.INFO.btf.name_len, name.length);
+    return attrs.readBtfInfo(bpf.info(fd, info), name);
+  } finally {
+    bpf.libc.close(fd);
+  }
 }
 
 function loadProg(bpf: Bpf, prog: ProgLoad): Fd {

@@ -1,14 +1,20 @@
 import { closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, writeSync } from 'node:fs';
 import { version as buildVersion, release } from 'node:os';
+import { gunzipSync } from 'node:zlib';
 import { BpfError, printable } from '../errors.js';
 import { kernelVersion } from '../uapi.js';
 import { ERRNO, syscallError } from './errno.js';
 import type { Kernel } from './kernel.js';
 
 const POSSIBLE_CPUS = '/sys/devices/system/cpu/possible';
+/** Bytes; the largest configurations are a few hundred thousand. */
+const MAX_CONFIG = 16 << 20;
 const ONLINE_CPUS = '/sys/devices/system/cpu/online';
 
-type HostCalls = Pick<Kernel, 'possibleCpus' | 'onlineCpus' | 'readFile' | 'writeFile' | 'listDirectory'>;
+type HostCalls = Pick<
+  Kernel,
+  'possibleCpus' | 'onlineCpus' | 'readFile' | 'writeFile' | 'buildConfig' | 'listDirectory'
+>;
 
 /** Files and facts. */
 export function hostCalls(): HostCalls {
@@ -30,8 +36,19 @@ export function hostCalls(): HostCalls {
         closeSync(fd);
       }
     },
+    buildConfig,
     listDirectory: (path) => unlessMissing(path, () => readdirSync(path)),
   };
+}
+
+function buildConfig(): string | undefined {
+  for (const path of [`/boot/config-${release()}`, '/proc/config.gz']) {
+    const bytes = readFile(path);
+    if (bytes === undefined) continue;
+    const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
+    return new TextDecoder().decode(packed ? gunzipSync(bytes, { maxOutputLength: MAX_CONFIG }) : bytes);
+  }
+  return undefined;
 }
 
 export function readFile(path: string): Uint8Array | undefined {

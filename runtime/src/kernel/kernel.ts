@@ -21,6 +21,8 @@ export interface Kernel {
   readFile(path: string): Uint8Array | undefined;
   /** Writes `text` in one write(2), appending when `append`. For tracefs control files. */
   writeFile(path: string, text: string, append?: boolean): void;
+  /** The configuration the kernel was built with, `CONFIG_X=y` by line: /boot/config-RELEASE, else /proc/config.gz. */
+  buildConfig(): string | undefined;
   /** Names in a directory, or undefined when it does not exist. */
   listDirectory(path: string): readonly string[] | undefined;
 
@@ -49,6 +51,8 @@ export interface Kernel {
   btfLoad(btf: Uint8Array, log?: VerifierLog): Fd;
   /** The fd of the kernel's own BTF object with this id (modules; since 5.11). */
   btfById(id: number): Fd;
+  /** Every BTF object in the kernel: its own (`vmlinux`), its modules', and those that were loaded. */
+  btfObjects(): readonly BtfObject[];
   linkCreate(link: LinkCreate): Fd;
   /** Exchanges the program of a live link. */
   linkUpdate(link: Fd, prog: Fd): void;
@@ -209,6 +213,12 @@ export interface LinkCreate {
     | { kind: 'perf_event'; cookie: bigint }
     | { kind: 'tracing'; targetBtfId: number; cookie: bigint }
     | { kind: 'none' };
+}
+/** One BTF object; `kernel` is true for the kernel's and its modules'. */
+export interface BtfObject {
+  id: number;
+  name: string;
+  kernel: boolean;
 }
 export interface LinkInfo {
   type: number;

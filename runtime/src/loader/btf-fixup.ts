@@ -119,6 +119,7 @@ function nameParameters(editor: BtfEditor, prototypeId: number, name: number): v
 function sanitize(editor: BtfEditor, has: Supports): void {
   const { btf } = editor;
   let placeholder: number | undefined;
+  let unnamed: number | undefined;
   for (let id = btf.firstId; id < btf.endId; id++) {
     switch (btf.kind(id)) {
       case 'var':
@@ -131,7 +132,9 @@ function sanitize(editor: BtfEditor, has: Supports): void {
         sanitizeSection(editor, id, has);
         break;
       case 'func_proto':
-        if (!has(btfFunc)) becomeEnum(editor, id);
+        if (has(btfFunc)) break;
+        unnamed ??= editor.addString('unnamed');
+        becomeEnum(editor, id, unnamed);
         break;
       case 'func':
         if (!has(btfFunc)) editor.setWord(id, Word.INFO, typeInfo(Kind.TYPEDEF));
@@ -172,10 +175,18 @@ function becomeAnonymous(editor: BtfEditor, id: number, kind: number): void {
   editor.setWord(id, Word.INFO, typeInfo(kind));
 }
 
-/** Parameters and enumerators are records of 8 bytes that begin with a name. */
-function becomeEnum(editor: BtfEditor, id: number): void {
-  editor.setWord(id, Word.INFO, typeInfo(Kind.ENUM, editor.word(id, Word.INFO) & 0xffff));
+/**
+ * Parameters and enumerators are records of 8 bytes that begin with a name. Enumerators must have one, so `unnamed` is
+ * given to parameters without; libbpf leaves those, and the kernel refuses them.
+ */
+function becomeEnum(editor: BtfEditor, id: number, unnamed: number): void {
+  const count = editor.word(id, Word.INFO) & 0xffff;
+  editor.setWord(id, Word.INFO, typeInfo(Kind.ENUM, count));
   editor.setWord(id, Word.SIZE_OR_TYPE, 4);
+  for (let index = 0; index < count; index++) {
+    const word = Word.DATA + index * 2;
+    if (editor.word(id, word) === 0) editor.setWord(id, word, unnamed);
+  }
 }
 
 /** Values and members are records of 12 bytes that begin with a name. */

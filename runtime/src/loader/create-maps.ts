@@ -67,7 +67,12 @@ export function createMaps(object: OpenObject, ownership: Ownership, btf: Fd | u
 }
 
 function refuseWhatIsNotDoneYet(spec: MapSpec): void {
-  if (spec.origin === 'data' || spec.origin === 'btf' || spec.origin === 'legacy') {
+  if (
+    spec.origin === 'data' ||
+    spec.origin === 'kconfig' ||
+    spec.origin === 'btf' ||
+    spec.origin === 'legacy'
+  ) {
     if (!spec.pinByName) return;
     throw new NotSupportedError(
       'pinning by name',

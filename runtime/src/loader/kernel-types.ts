@@ -1,12 +1,27 @@
 import type { Btf } from '../btf/btf.js';
 import { coreNames } from '../core/relocate.js';
 import { CoreTarget } from '../core/target.js';
-import { BpfError, NotSupportedError, printable } from '../errors.js';
-import type { Kernel } from '../kernel/kernel.js';
+import { BpfError, printable } from '../errors.js';
+import type { Fd, Kernel } from '../kernel/kernel.js';
 import type { FunctionSpec, ObjectSpec } from '../object/spec.js';
 import { findAttachTarget } from '../program/attach-target.js';
 import { kernelBtf, type ModuleBtf, moduleBtfs, userBtf } from './kernel-btf.js';
 import type { OpenProgram } from './open-object.js';
+
+/** A module of the kernel whose types a program refers to. */
+export interface ModuleFd {
+  readonly fd: Fd;
+  /** Its place in the array of descriptors that calls of kfuncs count in; from 1. */
+  readonly index: number;
+}
+
+/** A variable or function of the kernel. */
+export interface FoundType {
+  readonly btf: Btf;
+  readonly id: number;
+  /** Absent for vmlinux. */
+  readonly module: ModuleFd | undefined;
+}
 
 /**
  * The kernel's types as one load() needs them. Nothing is read before something asks: an object without CO-RE
@@ -15,6 +30,7 @@ import type { OpenProgram } from './open-object.js';
 export class KernelTypes {
   readonly #kernel: Kernel;
   readonly #user: string | Uint8Array | undefined;
+  readonly #moduleFds = new Map<string, ModuleFd>();
   #modules: readonly ModuleBtf[] | undefined;
   #core: CoreTarget | undefined;
 
@@ -42,22 +58,63 @@ export class KernelTypes {
    * The kernel type or function a program is verified against: undefined for kinds that have none, and for sections
    * that leave it open.
    */
-  attachTarget({ name, section, meaning }: OpenProgram): { readonly btfId: number } | undefined {
+  attachTarget({
+    name,
+    section,
+    meaning,
+  }: OpenProgram): { readonly btfId: number; readonly btfObjFd?: Fd } | undefined {
     const rule = meaning?.rule.attachBtf;
     if (rule === undefined || meaning === undefined || meaning.target === '') return undefined;
     const found = findAttachTarget(rule, meaning.target, {
       vmlinux: this.#vmlinux(),
       modules: () => this.#moduleBtfs(),
     });
-    const head = `load program "${printable(name)}": SEC("${printable(section)}")`;
-    if ('missing' in found) throw new BpfError('ESRCH', `${head}: ${found.missing}`, { errno: 3 });
-    if (found.module !== undefined) {
-      throw new NotSupportedError(
-        'module attach targets',
-        `${head} names a function of module ${printable(found.module)}; attaching inside modules is not supported yet`,
-      );
+    if ('missing' in found) {
+      const head = `load program "${printable(name)}": SEC("${printable(section)}")`;
+      throw new BpfError('ESRCH', `${head}: ${found.missing}`, { errno: 3 });
     }
-    return { btfId: found.btfId };
+    if (found.module === undefined) return { btfId: found.btfId };
+    return { btfId: found.btfId, btfObjFd: this.#moduleFd(found.module).fd };
+  }
+
+  /** A variable, function or struct of the kernel by name, vmlinux before modules (libbpf: find_ksym_btf_id). */
+  find(name: string, kind: 'var' | 'func' | 'struct'): FoundType | undefined {
+    const btf = this.#vmlinux();
+    const id = btf.find(name, kind);
+    if (id !== undefined) return { btf, id, module: undefined };
+    for (const module of this.#moduleBtfs()) {
+      const own = module.btf.findOwn(name, kind);
+      if (own !== undefined) return { btf: module.btf, id: own, module: this.#moduleFd(module.name) };
+    }
+    return undefined;
+  }
+
+  /** Descriptors of the modules that find() met, at their indices; undefined when it met none. */
+  fdArray(): Int32Array | undefined {
+    if (this.#moduleFds.size === 0) return undefined;
+    const fds = new Int32Array(this.#moduleFds.size + 1);
+    for (const { fd, index } of this.#moduleFds.values()) fds[index] = fd;
+    return fds;
+  }
+
+  /** Closes the modules' descriptors; loaded programs hold what they need. */
+  close(): void {
+    for (const { fd } of this.#moduleFds.values()) this.#kernel.close(fd);
+    this.#moduleFds.clear();
+  }
+
+  #moduleFd(name: string): ModuleFd {
+    const known = this.#moduleFds.get(name);
+    if (known !== undefined) return known;
+    const object = this.#kernel.btfObjects().find((each) => each.kernel && each.name === name);
+    if (object === undefined) {
+      throw new BpfError('ESRCH', `open the types of module ${printable(name)}: it was unloaded meanwhile`, {
+        errno: 3,
+      });
+    }
+    const module = { fd: this.#kernel.btfById(object.id), index: this.#moduleFds.size + 1 };
+    this.#moduleFds.set(name, module);
+    return module;
   }
 
   #vmlinux(): Btf {

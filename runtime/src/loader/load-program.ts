@@ -1,6 +1,6 @@
 import type { CoreOutcome } from '../core/relocate.js';
-import { BpfError, isBpfError, NotSupportedError, printable } from '../errors.js';
-import { CALL, type Insns, PseudoLoad } from '../insn.js';
+import { BpfError, isBpfError, printable } from '../errors.js';
+import { CALL, type Insns, PseudoCall, PseudoLoad } from '../insn.js';
 import type { Fd, Kernel, ProgLoad } from '../kernel/kernel.js';
 import type { ObjectSpec } from '../object/spec.js';
 import { unknownSection } from '../program/kinds.js';
@@ -8,6 +8,7 @@ import { BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS } from '../uapi.js';
 import type { AssembledProgram, Placement } from './assemble.js';
 import type { CreatedMap } from './create-maps.js';
 import { explain } from './diagnose.js';
+import type { ResolvedExtern } from './externs.js';
 import { btfFunc, expectedAttachType, progName, supports } from './features.js';
 import type { OpenProgram } from './open-object.js';
 import { type Poison, type SourceLine, verifierError } from './verifier-report.js';
@@ -17,6 +18,10 @@ export interface ProgramContext {
   readonly kernel: Kernel;
   readonly spec: ObjectSpec;
   readonly maps: readonly CreatedMap[];
+  /** What the externs of `spec` are on this kernel, in its order. */
+  readonly externs: readonly ResolvedExtern[];
+  /** BTF of modules that calls of kfuncs refer to by index. */
+  readonly fdArray: Int32Array | undefined;
   /** The object's BTF in the kernel, if it took it. */
   readonly btf: Fd | undefined;
   /** For kinds that attach to a kernel type or function: its BTF id, and the module's BTF when it is not vmlinux's. */
@@ -58,6 +63,7 @@ export function loadProgram(open: OpenProgram, assembled: AssembledProgram, cont
     request.attachBtfId = context.attach.btfId;
     if (context.attach.btfObjFd !== undefined) request.attachBtfObjFd = context.attach.btfObjFd;
   }
+  if (context.fdArray !== undefined) request.fdArray = context.fdArray;
   if (context.btf !== undefined && supports(btfFunc, kernel)) {
     Object.assign(request, { btfFd: context.btf }, debugInfo(assembled, spec));
   }
@@ -133,32 +139,65 @@ function refusal(
   return new BpfError(code, message, { errno, syscall: cause.syscall, hint, cause });
 }
 
-/** Puts this kernel's map descriptors into the instructions (libbpf: bpf_object__relocate_data). */
-function resolveAddresses(
-  { insns, placements, spec: program }: AssembledProgram,
-  { maps, spec }: ProgramContext,
-): void {
+/** Puts this kernel's descriptors and addresses into the instructions (libbpf: bpf_object__relocate_data). */
+function resolveAddresses({ insns, placements }: AssembledProgram, context: ProgramContext): void {
   for (const { fn, start } of placements) {
     for (const relocation of fn.relocations) {
       const at = start + relocation.insn;
-      if (relocation.kind === 'map' || relocation.kind === 'data') {
-        const fd = maps[relocation.map]?.fd;
-        if (relocation.kind === 'data') insns.setImm(at + 1, relocation.offset);
-        if (fd === undefined) {
-          poisonMapLoad(insns, at, relocation.map);
-          continue;
+      switch (relocation.kind) {
+        case 'map':
+        case 'data': {
+          const fd = context.maps[relocation.map]?.fd;
+          if (relocation.kind === 'data') insns.setImm(at + 1, relocation.offset);
+          if (fd === undefined) poisonMapLoad(insns, at, relocation.map);
+          else setLoad(insns, at, relocation.kind === 'map' ? PseudoLoad.MAP_FD : PseudoLoad.MAP_VALUE, fd);
+          break;
         }
-        insns.setSrc(at, relocation.kind === 'map' ? PseudoLoad.MAP_FD : PseudoLoad.MAP_VALUE);
-        insns.setImm(at, fd);
-      } else if (relocation.kind === 'extern' || relocation.kind === 'kfunc') {
-        const extern = spec.externs[relocation.extern];
-        throw new NotSupportedError(
-          'externs',
-          `load program "${printable(program.name)}": it uses the extern "${printable(extern?.name ?? '?')}"; kernel symbols, kfuncs and kconfig values are not supported yet`,
-        );
+        case 'extern':
+          resolveExtern(insns, at, context.externs[relocation.extern], context);
+          break;
+        case 'kfunc':
+          resolveKfunc(insns, at, relocation.extern, context.externs[relocation.extern]);
+          break;
       }
     }
   }
+}
+
+function setLoad(insns: Insns, at: number, meaning: number, imm: number): void {
+  insns.setSrc(at, meaning);
+  insns.setImm(at, imm);
+}
+
+function resolveExtern(
+  insns: Insns,
+  at: number,
+  extern: ResolvedExtern | undefined,
+  context: ProgramContext,
+): void {
+  if (extern?.kind === 'kconfig') {
+    const index = context.spec.maps.findIndex(({ origin }) => origin === 'kconfig');
+    const fd = context.maps[index]?.fd;
+    insns.setImm(at + 1, extern.offset);
+    if (fd === undefined) poisonMapLoad(insns, at, index);
+    else setLoad(insns, at, PseudoLoad.MAP_VALUE, fd);
+  } else if (extern?.kind === 'typed') {
+    setLoad(insns, at, PseudoLoad.BTF_ID, extern.btfId);
+    insns.setImm(at + 1, extern.module?.fd ?? 0);
+  } else {
+    insns.setImm64(at, extern?.kind === 'address' ? extern.address : 0n);
+  }
+}
+
+/** A call of a weak kfunc that is absent must be dead code: it becomes one that no kernel has (2002000000 + extern). */
+function resolveKfunc(insns: Insns, at: number, index: number, extern: ResolvedExtern | undefined): void {
+  if (extern?.kind !== 'typed') {
+    insns.set(at, { code: CALL, imm: 2_002_000_000 + index });
+    return;
+  }
+  insns.setSrc(at, PseudoCall.KFUNC);
+  insns.setImm(at, extern.btfId);
+  insns.setOff(at, extern.module?.index ?? 0);
 }
 
 /** A use of a map that was left out must be dead code: both halves become a call that no kernel has (2001000000 + map). */

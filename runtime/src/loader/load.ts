@@ -8,6 +8,7 @@ import type { FunctionSpec } from '../object/spec.js';
 import type { Program, ProgramHandle } from '../program/program.js';
 import { assemble, type Placement } from './assemble.js';
 import { type CreatedMap, createMaps, isFrozen, word } from './create-maps.js';
+import { resolveExterns } from './externs.js';
 import { KernelTypes } from './kernel-types.js';
 import { LiveObject, type LiveProgram, Ownership } from './live-object.js';
 import { loadBtf } from './load-btf.js';
@@ -21,6 +22,8 @@ export interface LoadOptions {
    * with a `.BTF` section. For kernels that have none of their own.
    */
   readonly kernelBtf?: string | Uint8Array;
+  /** Kernel configuration that goes before the kernel's own for `__kconfig` externs: lines such as `CONFIG_HZ=250`. */
+  readonly kconfig?: string;
   /** Verifier log of programs that do load: 0 none (default), 1, 2, with 4 added for statistics. */
   readonly verifierLogLevel?: number;
 }
@@ -56,9 +59,24 @@ function build(
   ownership: Ownership,
   options: LoadOptions & { readonly shapes?: MapShapes },
 ): LiveObject {
+  const types = new KernelTypes(ownership.kernel, options.kernelBtf);
+  try {
+    return buildWith(types, object, ownership, options);
+  } finally {
+    types.close();
+  }
+}
+
+function buildWith(
+  types: KernelTypes,
+  object: OpenObject,
+  ownership: Ownership,
+  options: LoadOptions & { readonly shapes?: MapShapes },
+): LiveObject {
   const { kernel } = ownership;
   const wanted = [...object.progs.values()].filter((program) => program.autoload);
-  const types = new KernelTypes(kernel, options.kernelBtf);
+  const kconfig = object.data.get('.kconfig');
+  const externs = resolveExterns(object.spec, kernel, types, { kconfig, user: options.kconfig ?? '' });
   const relocated = relocateFunctions(object, wanted, types);
   const btf = loadBtf(object.spec, ownership);
   const created = createMaps(object, ownership, btf);
@@ -68,6 +86,8 @@ function build(
       kernel,
       spec: object.spec,
       maps: created,
+      externs,
+      fdArray: types.fdArray(),
       btf,
       attach: types.attachTarget(open),
       outcomesOf: ({ fn }: Placement) => relocated.get(fn)?.outcomes ?? [],

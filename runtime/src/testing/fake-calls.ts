@@ -1,5 +1,6 @@
 import { Insns, LD_IMM64, PseudoLoad } from '../insn.js';
 import type {
+  BtfObject,
   Fd,
   Kernel,
   LinkCreate,
@@ -108,6 +109,12 @@ export abstract class FakeCalls implements Kernel {
   writeFile(path: string, text: string, append = false): void {
     this.#enter('writeFile', path);
     this.files.write(path, text, append);
+  }
+
+  buildConfig(): string | undefined {
+    this.#enter('buildConfig');
+    const config = this.files.find(`/boot/config-${this.release}`);
+    return config && new TextDecoder().decode(config.bytes);
   }
 
   listDirectory(path: string): readonly string[] | undefined {
@@ -236,6 +243,11 @@ export abstract class FakeCalls implements Kernel {
     this.#enter('btfLoad');
     log?.buffer.fill(0);
     return this.descriptors.open({ kind: 'btf', id: this.#nextId++, bytes: btf.slice() });
+  }
+
+  btfObjects(): readonly BtfObject[] {
+    this.#enter('btfObjects');
+    return [];
   }
 
   btfById(id: number): Fd {

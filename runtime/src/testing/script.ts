@@ -95,6 +95,7 @@ const commands: Readonly<Partial<Record<keyof Kernel, string>>> = {
   progLoad: 'PROG_LOAD',
   progTestRun: 'PROG_TEST_RUN',
   btfLoad: 'BTF_LOAD',
+  btfObjects: 'BTF_GET_NEXT_ID',
   linkCreate: 'LINK_CREATE',
   linkUpdate: 'LINK_UPDATE',
   linkDetach: 'LINK_DETACH',
@@ -105,6 +106,7 @@ const commands: Readonly<Partial<Record<keyof Kernel, string>>> = {
 const others: Readonly<Partial<Record<keyof Kernel, string>>> = {
   readFile: 'open',
   writeFile: 'write',
+  buildConfig: 'open',
   listDirectory: 'open',
   openFile: 'open',
   perfEventOpen: 'perf_event_open',
