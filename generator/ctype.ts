@@ -23,7 +23,7 @@ function declare(btf: Btf, id: number, inner: string, depth: number): string {
       return next(type.type, target === 'array' || target === 'func_proto' ? `(${pointer})` : pointer);
     }
     case 'array':
-      return next(type.element, `${inner}[${type.length}]`);
+      return next(type.element, `${inner}[${type.length || ''}]`);
     case 'func_proto': {
       const params = type.params.map((param) => next(param.type, '').trim() || 'void');
       return next(type.returns, `${inner}(${params.join(', ') || 'void'})`);

@@ -95,7 +95,7 @@ export function inspectObject(spec: ObjectSpec): Inspection {
     byteOrder: spec.byteOrder,
     license: spec.license,
     btf: btf !== undefined,
-    maps: spec.maps.filter((map) => map.section === undefined).map((map) => inspectMap(map, btf)),
+    maps: spec.maps.filter((map) => !isGlobalData(map)).map((map) => inspectMap(map, btf)),
     programs: spec.programs.map(inspectProgram),
     sections: spec.maps.flatMap((map) => inspectSection(map, btf)),
     types: btf === undefined ? [] : inspectTypes(spec, btf),
@@ -108,6 +108,11 @@ export function inspectObject(spec: ObjectSpec): Inspection {
     })),
     warnings: spec.warnings,
   };
+}
+
+/** A struct_ops variable also has a section, but it is a map like others. */
+function isGlobalData(map: MapSpec): boolean {
+  return map.section !== undefined && map.origin !== 'struct_ops';
 }
 
 function inspectMap(map: MapSpec, btf: Btf | undefined): MapInspection {
@@ -144,7 +149,7 @@ function inspectProgram(program: ProgramSpec): ProgramInspection {
 
 function inspectSection(map: MapSpec, btf: Btf | undefined): SectionInspection[] {
   const { section } = map;
-  if (section === undefined) return [];
+  if (section === undefined || !isGlobalData(map)) return [];
   return [
     {
       name: section.name,
@@ -169,6 +174,7 @@ function inspectTypes(spec: ObjectSpec, btf: Btf): TypeInspection[] {
     if (map.inner !== undefined) add(map.inner);
   };
   for (const map of spec.maps) {
+    if (map.origin === 'struct_ops') continue;
     if (map.section === undefined) add(map);
     else for (const variable of map.section.variables) reached.add(variable.typeId, variable.name);
   }

@@ -3,7 +3,7 @@ import { declaration } from './ctype.js';
 import type { Imports } from './imports.js';
 import { comment, propertyAccess, propertyKey, quote } from './quote.js';
 import type { Field, Reached, ReachedTypes } from './reach.js';
-import { holdsText, type TypeTable, type Wide } from './types.js';
+import { isLossy, type TypeTable, type Wide } from './types.js';
 
 /** A TypeScript type for a C enum: an object of its values and the union of them. */
 export interface EnumDefinition {
@@ -74,8 +74,8 @@ function structDefinition(owner: Reached & { kind: 'composite' }, parts: Parts):
   const { type, name, cName, fields } = owner;
   const code = fields.map((field) => ({ field, ...parts.table.field(field, owner) }));
   const arms = fields.filter((field) => field.arm);
-  const docs = alignDocs(fields.map((field) => fieldDoc(parts.btf, field)));
-  // Text goes first: what it drops behind its NUL, another arm may still know.
+  const docs = alignDocs(code.map(({ field, rest }) => fieldDoc(parts.btf, field, rest)));
+  // Arms that drop something go first: another one may still know it.
   const writes = [...code].sort((a, b) => order(parts, a.field) - order(parts, b.field));
   return {
     isEnum: false,
@@ -114,13 +114,15 @@ function presence(field: Field): string {
 }
 
 function order({ btf, reached }: Parts, field: Field): number {
-  return field.arm && holdsText(btf, reached, field.typeId) ? 0 : 1;
+  return field.arm && isLossy(btf, reached, field.typeId) ? 0 : 1;
 }
 
-function fieldDoc(btf: Btf, { cName, typeId, bitOffset, bitSize }: Field): string {
+function fieldDoc(btf: Btf, { cName, typeId, bitOffset, bitSize }: Field, rest: boolean): string {
   const name = declaration(btf, typeId, cName);
   if (bitSize > 0) return comment(`${name} : ${bitSize}; bit ${bitOffset & 7} of byte ${bitOffset >> 3}`);
-  return comment(`${name}; ${bytes(btf.sizeOf(typeId))} at ${bitOffset >> 3}`);
+  const size = btf.sizeOf(typeId);
+  if (rest && size === 0) return comment(`${name}; the rest from ${bitOffset >> 3}`);
+  return comment(`${name}; ${bytes(size)} at ${bitOffset >> 3}`);
 }
 
 const WIDEST_ALIGNED = 64;

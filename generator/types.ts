@@ -290,14 +290,18 @@ function isLast(btf: Btf, field: Field, owner: Reached & { kind: 'composite' }):
   );
 }
 
-/** Text is lossy to read (what follows the NUL is dropped), so unions write it before their other arms. */
-export function holdsText(btf: Btf, reached: ReachedTypes, typeId: number): boolean {
+/**
+ * Does reading drop something that other arms of a union keep? Text loses what follows its NUL, bool every bit but one,
+ * and a NaN its payload. Unions write such arms first.
+ */
+export function isLossy(btf: Btf, reached: ReachedTypes, typeId: number): boolean {
   const type = btf.resolve(typeId);
+  if (type.kind === 'float' || (type.kind === 'int' && type.bool)) return true;
   if (type.kind === 'array') {
-    return isChar(btf.resolve(type.element)) || holdsText(btf, reached, type.element);
+    return isChar(btf.resolve(type.element)) || isLossy(btf, reached, type.element);
   }
   const owner = reached.get(type);
-  return owner?.kind === 'composite' && owner.fields.some((field) => holdsText(btf, reached, field.typeId));
+  return owner?.kind === 'composite' && owner.fields.some((field) => isLossy(btf, reached, field.typeId));
 }
 
 interface Bits {

@@ -1,0 +1,122 @@
+// What a user of a skeleton may and may not write. Compiled, never run: every `@ts-expect-error` is a promise that the
+// line below it is refused.
+import { execsnoop_kern } from '../../examples/execsnoop/execsnoop.skel.ts';
+import { hello_kern } from '../../examples/hello/hello.skel.ts';
+import { type Traffic, xdp_kern } from '../../examples/xdp/xdp.skel.ts';
+import { Packet } from '../golden/anonymous/expected.skel.ts';
+import { bitfields, type Color } from '../golden/bitfields/expected.skel.ts';
+import { globals } from '../golden/globals/expected.skel.ts';
+import { maps, type Stats } from '../golden/maps/expected.skel.ts';
+import { ringbuf } from '../golden/ringbuf/expected.skel.ts';
+import { Counters } from '../golden/u64_number/expected.skel.ts';
+import { Value } from '../golden/union/expected.skel.ts';
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const is = <A, B>(_: Equal<A, B>): void => undefined;
+
+export function beforeLoad(): void {
+  using open = globals.open();
+  open.rodata.target_pid = 42;
+  open.rodata.prefix = 'abc';
+  open.data_custom.custom = 7;
+  open.bss.point = { x: 1, y: 2 };
+  // @ts-expect-error a number for a 64-bit integer
+  open.bss.seen = 1;
+  // @ts-expect-error a misspelt variable
+  open.rodata.target_pidd = 42;
+  // @ts-expect-error static variables are not in skeletons
+  open.bss.hidden_from_skeletons;
+  open.progs.count.autoload = false;
+  // @ts-expect-error nothing is attached before load
+  open.progs.count.attach('lo');
+  // @ts-expect-error nothing is attached before load
+  open.attach();
+
+  using unloaded = maps.open();
+  unloaded.maps.plain.maxEntries = 10;
+  // @ts-expect-error there is nothing to read before load
+  unloaded.maps.plain.get(1);
+}
+
+export function afterLoad(): void {
+  using skel = globals.openAndLoad();
+  skel.attach();
+  is<typeof skel.bss.seen, bigint>(true);
+  skel.bss.seen += 1n;
+  is<typeof skel.rodata.prefix, string>(true);
+  // @ts-expect-error constants are frozen after load
+  skel.rodata.target_pid = 1;
+  // @ts-expect-error a program that is not there
+  skel.progs.counts;
+}
+
+export function mapTypes(): void {
+  using skel = maps.openAndLoad();
+  is<ReturnType<typeof skel.maps.plain.get>, Stats | undefined>(true);
+  skel.maps.plain.set(1, { packets: 1n });
+  // @ts-expect-error the key is a number
+  skel.maps.plain.get('1');
+  // @ts-expect-error the key is a number, not a bigint
+  skel.maps.plain.get(1n);
+  // @ts-expect-error the key is a bigint
+  skel.maps.recent.get(1);
+  // @ts-expect-error a number for a 64-bit integer
+  skel.maps.plain.set(1, { packets: 1 });
+  // @ts-expect-error a field is missing
+  skel.maps.plain.set(1, {});
+  is<ReturnType<typeof skel.maps.slots_per_cpu.get>[number], Stats>(true);
+}
+
+export async function records(): Promise<void> {
+  using skel = ringbuf.openAndLoad();
+  for await (const event of skel.maps.typed) is<typeof event, { pid: number; comm: string }>(true);
+  for await (const event of skel.maps.typed) is<typeof event.comm, string>(true);
+  for await (const event of skel.maps.tagged) is<typeof event.pid, number>(true);
+  for await (const event of skel.maps.untyped) is<typeof event, Uint8Array>(true);
+  // @ts-expect-error a ring buffer has no keys
+  skel.maps.typed.get(1);
+}
+
+export function programs(): void {
+  using hello = hello_kern.openAndLoad();
+  hello.progs.hello.attach();
+  // @ts-expect-error a kprobe has no mode
+  hello.progs.hello.attach({ mode: 'generic' });
+  hello.links.hello?.detach();
+
+  using xdp = xdp_kern.openAndLoad();
+  xdp.progs.count_packets.attach('eth0', { mode: 'generic' });
+  // @ts-expect-error no such mode
+  xdp.progs.count_packets.attach('eth0', { mode: 'fast' });
+  // @ts-expect-error a device is missing
+  xdp.progs.count_packets.attach();
+  const traffic: Traffic = { packets: 1n, bytes: 2n };
+  is<typeof traffic.packets, bigint>(true);
+
+  using snoop = execsnoop_kern.open();
+  snoop.rodata.target_ppid = 1;
+}
+
+export function values(): void {
+  const view = new DataView(new ArrayBuffer(64));
+  const color: Color = 5;
+  // @ts-expect-error no enumerator has this value
+  const none: Color = 3;
+  is<typeof color | typeof none, 0 | 5>(true);
+  bitfields.open().maps.m.maxEntries = 1;
+
+  Value.write(view, 0, Value.of({ number: 1n }));
+  is<ReturnType<typeof Value.of>, Value>(true);
+  // @ts-expect-error no such arm
+  Value.of({ numbre: 1n });
+  // @ts-expect-error a union is written from one arm, with of()
+  Value.write(view, 0, { number: 1n });
+  Packet.of({ version: 4, source: 1, target: 2, v4: 0x7f000001 });
+  // @ts-expect-error what is no arm must be there
+  Packet.of({ v4: 1 });
+
+  is<Counters['packets'], number>(true);
+  is<Counters['pointer'], bigint>(true);
+  // @ts-expect-error a bigint where --u64 number was asked for
+  Counters.write(view, 0, { packets: 1n, drift: 1, part: 1, pointer: 0n });
+}

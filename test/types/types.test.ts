@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const folder = fileURLToPath(new URL('.', import.meta.url));
+const tsc = join(folder, '../../node_modules/.bin/tsc');
+
+function compile(...args: string[]): string[] {
+  const { stdout } = spawnSync(tsc, ['--pretty', 'false', ...args], { cwd: folder, encoding: 'utf8' });
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+describe('golden and example skeletons compile', () => {
+  test.each([
+    ['with every strict option, and what must be refused is refused', []],
+    ['without strict options', ['--strict', 'false', '--exactOptionalPropertyTypes', 'false']],
+    ['for bundlers', ['--module', 'esnext', '--moduleResolution', 'bundler']],
+  ])('%s', (_, args) => {
+    // Without strict options some of what must be refused is not: only the skeletons count there.
+    const lines = compile('-p', '.', ...args);
+    expect(lines.filter((line) => args[0] !== '--strict' || !/test-d/.test(line))).toEqual([]);
+  });
+
+  test('to declarations', () => {
+    const out = mkdtempSync(join(tmpdir(), 'bpfskel-types-'));
+    try {
+      const emit = [
+        '--noEmit',
+        'false',
+        '--declaration',
+        '--emitDeclarationOnly',
+        '--allowImportingTsExtensions',
+        'false',
+      ];
+      const lines = compile('-p', '.', ...emit, '--outDir', out, '--rootDir', '../..');
+      expect(lines.filter((line) => !/test-d/.test(line))).toEqual([]);
+      const declared = readFileSync(join(out, 'test/golden/globals/expected.skel.d.ts'), 'utf8');
+      expect(declared).toContain('export declare const globals: Skeleton<OpenGlobals, Globals>;');
+    } finally {
+      rmSync(out, { recursive: true });
+    }
+  });
+});
