@@ -183,7 +183,7 @@ describe('on a kernel without', () => {
     b.int('int', 4); // 1
     const prototype = b.prototype(1, [
       ['x', 1],
-      ['y', 1],
+      ['', 1],
     ]); // 2
     b.func('f', prototype); // 3
   };
@@ -191,7 +191,11 @@ describe('on a kernel without', () => {
   test('functions, they become typedefs of enums', () => {
     const { after } = fixUp(functions, [btfFunc]);
     expect(after.type(3)).toMatchObject({ kind: 'typedef', name: 'f', type: 2 });
-    expect(after.type(2)).toMatchObject({ kind: 'enum', size: 4, values: [{ name: 'x' }, { name: 'y' }] });
+    expect(after.type(2)).toMatchObject({
+      kind: 'enum',
+      size: 4,
+      values: [{ name: 'x' }, { name: 'unnamed' }],
+    });
   });
 
   test('global functions, they become static', () => {

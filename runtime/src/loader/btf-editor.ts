@@ -42,9 +42,9 @@ export class BtfEditor {
     return offset;
   }
 
-  /** Adds an unsigned int of `size` bytes and returns its id. */
-  addInt(name: string, size: number): number {
-    return this.#add(intType(this.addString(name), size));
+  /** Adds an unsigned int of `size` bytes and returns its id; its name is the string at `name`. */
+  addInt(name: number, size: number): number {
+    return this.#add(intType(name, size));
   }
 
   /** Adds a global variable and returns its id; its name is the string at `name`. */

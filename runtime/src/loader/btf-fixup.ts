@@ -40,7 +40,7 @@ export function fixUpBtf(
   const editor = new BtfEditor(spec.btf);
   makeHiddenStatic(editor, new Set(spec.functions.filter(({ hidden }) => hidden).map(({ name }) => name)));
   const ksyms = spec.btf.find('.ksyms', 'datasec');
-  if (ksyms !== undefined) defineKernelSymbols(editor, ksyms);
+  if (ksyms !== undefined) defineKernelSymbols(editor, ksyms, has);
   sanitize(editor, has);
   return editor.bytes();
 }
@@ -65,11 +65,11 @@ function linkage(editor: BtfEditor, id: number): number {
  * Kernels take no section of undefined symbols, so `.ksyms` becomes one of 4-byte ints: variables change their type,
  * functions give their place to a dummy (libbpf: bpf_object__collect_externs).
  */
-function defineKernelSymbols(editor: BtfEditor, sectionId: number): void {
+function defineKernelSymbols(editor: BtfEditor, sectionId: number, has: Supports): void {
   const { btf } = editor;
   const section = btf.type(sectionId);
   if (section.kind !== 'datasec') return;
-  const int = findInt(btf) ?? editor.addInt('int', 4);
+  const int = findInt(btf) ?? editor.addInt(editor.addString('int'), 4);
   let dummy: { name: number; id: number } | undefined;
   section.vars.forEach(({ type: id }, index) => {
     const entry = Word.DATA + index * 3;
@@ -77,7 +77,7 @@ function defineKernelSymbols(editor: BtfEditor, sectionId: number): void {
     if (symbol.kind === 'func') {
       if (dummy === undefined) {
         const name = editor.addString('dummy_ksym');
-        dummy = { name, id: editor.addVariable(name, int) };
+        dummy = { name, id: has(btfDatasec) ? editor.addVariable(name, int) : editor.addInt(name, 1) };
       }
       nameParameters(editor, symbol.type, dummy.name);
       editor.setWord(id, Word.INFO, typeInfo(Kind.FUNC, GLOBAL));
@@ -156,7 +156,7 @@ function sanitize(editor: BtfEditor, has: Supports): void {
         break;
       case 'enum64':
         if (has(btfEnum64)) break;
-        placeholder ??= editor.addInt('enum64_placeholder', 1);
+        placeholder ??= editor.addInt(editor.addString('enum64_placeholder'), 1);
         becomeUnion(editor, id, placeholder);
         break;
     }
