@@ -1,7 +1,8 @@
+import type { Btf } from '../../runtime/src/btf/btf.js';
 import { BtfBuilder } from './btf-builder.js';
 
 /** A struct with every kind of step an access string can take. */
-export function specTypes() {
+export function specTypes(): { btf: Btf; ids: { outer: number; alias: number; colour: number } } {
   const b = new BtfBuilder();
   const int = b.int('int', 4);
   const inside = b.struct('', 4, [{ name: 'inside', type: int }]);
