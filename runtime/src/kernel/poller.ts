@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { duplicate, goodFd } from './descriptors.js';
 import { ERRNO, syscallError } from './errno.js';
@@ -16,6 +17,7 @@ const EVENTS_AT_ONCE = 64;
 
 /** Watches descriptors for the whole thread. */
 export interface Poller {
+  /** Calls `ready` while `fd` is readable; for a perf event, whenever it may be. */
   watch(fd: Fd, ready: () => void): Watch;
 }
 
@@ -51,6 +53,8 @@ class EpollSet {
   /** What to call, by the token epoll gives back. Descriptor numbers would come again. */
   readonly #watched = new Map<number, () => void>();
   readonly #events = new Fields(EVENT.size * EVENTS_AT_ONCE);
+  readonly #forgetful = new Set<number>();
+  #looksLater = false;
   #nextToken = 1;
 
   constructor(libc: Libc, waiterFor: WaiterFor) {
@@ -70,6 +74,10 @@ class EpollSet {
       this.#libc.close(own);
       throw error;
     }
+    if (isForgetful(own)) {
+      this.#forgetful.add(token);
+      this.#lookLater();
+    }
     this.#watched.set(token, ready);
     if (this.#watched.size === 1) this.#waiter.resume();
     return { stop: () => this.#remove(token, own) };
@@ -77,6 +85,7 @@ class EpollSet {
 
   #remove(token: number, own: Fd): void {
     if (!this.#watched.delete(token)) return;
+    this.#forgetful.delete(token);
     this.#libc.epollControl(this.#epoll, EPOLL_CTL_DEL, own, new Uint8Array(EVENT.size));
     this.#libc.close(own);
     if (this.#watched.size === 0) this.#waiter.pause();
@@ -97,7 +106,43 @@ class EpollSet {
     for (let i = 0; i < count; i++) tokens.push(this.#events.readU32(i * EVENT.size + EVENT.token));
     // Looked up late: a callback may stop the watches behind it.
     for (const token of tokens) this.#watched.get(token)?.();
+    this.#callForgetful(tokens);
   }
+
+  /**
+   * libuv begins to wait in this turn of the event loop or the next, and begins by looking, which uses up what came
+   * before: so have a look of our own after that.
+   */
+  #lookLater(): void {
+    if (this.#looksLater) return;
+    this.#looksLater = true;
+    setImmediate(() =>
+      setImmediate(() => {
+        this.#looksLater = false;
+        this.#callForgetful([]);
+      }),
+    );
+  }
+
+  /** Calls those who may have been woken without a trace, each function once however many descriptors it watches. */
+  #callForgetful(called: readonly number[]): void {
+    if (this.#forgetful.size === 0) return;
+    const done = new Set<(() => void) | undefined>(called.map((token) => this.#watched.get(token)));
+    for (const token of [...this.#forgetful]) {
+      const ready = this.#watched.get(token);
+      if (done.has(ready)) continue;
+      done.add(ready);
+      ready?.();
+    }
+  }
+}
+
+/**
+ * A perf event says only once that there is something to read (perf_poll in kernel/events/core.c), and epoll inside
+ * epoll looks twice: what the outer one was told, the inner one does not hear any more.
+ */
+function isForgetful(fd: Fd): boolean {
+  return readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[perf_event]';
 }
 
 function bestWaiter(libc: Libc): WaiterFor {
