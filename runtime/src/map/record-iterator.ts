@@ -18,6 +18,7 @@ export class RecordIterator<T> implements AsyncIterableIterator<T, undefined>, C
   readonly #options: AnyStreamOptions;
   readonly #turn = new Turn();
   readonly #abort = () => this.#end();
+  #resting: ReturnType<typeof setImmediate> | undefined;
   #reader: RecordReader | undefined;
   #waiter: Waiter | undefined;
   /** Calls of next() that wait, oldest first. `for await` never has more than one. */
@@ -177,7 +178,15 @@ export class RecordIterator<T> implements AsyncIterableIterator<T, undefined>, C
         first.reject(error);
       }
     }
-    this.#waiter?.stop();
+    this.#rest();
+  }
+
+  /** Stops waiting, unless the loop asks for the next record right away: to stop and start again costs system calls. */
+  #rest(): void {
+    this.#resting ??= setImmediate(() => {
+      this.#resting = undefined;
+      if (this.#waiting.length === 0) this.#waiter?.stop();
+    });
   }
 
   #end(): void {

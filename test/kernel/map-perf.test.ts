@@ -1,0 +1,102 @@
+import { readdirSync } from 'node:fs';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { linuxKernel } from '../../runtime/src/kernel/linux.js';
+import { perfEventArray } from '../../runtime/src/map/perf-event-array.js';
+import { BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
+import { liveMap, Sample } from '../unit/live-map.js';
+import { perfSender } from './sender.js';
+
+const kernel = linuxKernel();
+const ending: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ending.splice(0)) end();
+});
+
+function open() {
+  const maxEntries = kernel.possibleCpus();
+  const attributes = {
+    type: BPF_MAP_TYPE.PERF_EVENT_ARRAY,
+    name: 'events',
+    keySize: 4,
+    valueSize: 4,
+    maxEntries,
+  };
+  const live = liveMap(kernel, perfEventArray(Sample), attributes);
+  const sender = perfSender(live.fd);
+  ending.push(live.destroy, () => sender.close());
+  return { ...live, sender };
+}
+
+describe('a perf event array of this kernel', () => {
+  it('is drained by consume()', () => {
+    const { map, sender } = open();
+    map.open();
+    sender.send(100);
+    // The test may move to another CPU meanwhile: order holds for each alone.
+    const numbers = map.consume().map(({ pid }) => pid);
+    expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  });
+
+  it('shows the bytes that the kernel pads', () => {
+    const { map, sender } = open();
+    map.open();
+    sender.send(1);
+    const lengths: number[] = [];
+    map.consume((_record, bytes) => lengths.push(bytes.length));
+    expect(lengths).toEqual([20]);
+  });
+
+  it('wakes a listener and for await, every time', async () => {
+    const { map, sender } = open();
+    let seen = 0;
+    const subscription = map.subscribe(() => seen++);
+    for (let round = 1; round <= 20; round++) {
+      sender.send(3);
+      await vi.waitFor(() => expect(seen).toBe(3 * round));
+    }
+    subscription.stop();
+    setTimeout(() => sender.send(2), 5);
+    let looped = 0;
+    for await (const { ns } of map) {
+      expect(ns).toBeGreaterThan(0n);
+      if (++looped === 2) break;
+    }
+    expect(looped).toBe(2);
+  });
+
+  it('delivers more than one turn of the event loop takes', async () => {
+    const { map, sender } = open();
+    map.open({ pages: 1024 });
+    let seen = 0;
+    map.subscribe(() => {
+      seen++;
+    });
+    sender.send(50_000);
+    await vi.waitFor(() => expect(seen).toBe(50_000), 10_000);
+  });
+
+  it('counts what is lost', async () => {
+    const { map, sender } = open();
+    map.open({ pages: 1 });
+    sender.send(10_000);
+    let lost = 0;
+    let seen = 0;
+    map.subscribe(() => seen++, { onLost: (count) => (lost += count) });
+    // The kernel tells with the next record that fits.
+    await vi.waitFor(() => {
+      sender.send(1);
+      expect(lost).toBeGreaterThan(9_000);
+    });
+    await vi.waitFor(() => expect(map.stats().available).toBe(0));
+    expect(map.stats().lost).toBe(lost);
+    expect(seen).toBeGreaterThan(100);
+  });
+
+  it('leaves no descriptor', () => {
+    const before = readdirSync('/proc/self/fd').length;
+    const { map } = open();
+    map.open();
+    for (const end of ending.splice(0)) end();
+    expect(readdirSync('/proc/self/fd').length).toBe(before);
+  });
+});
