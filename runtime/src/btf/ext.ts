@@ -100,7 +100,11 @@ export function parseBtfExt(bytes: Uint8Array, btf: Btf): Map<string, SectionInf
   visit(8, 8, ({ funcs }, at, size) =>
     funcs.push({ insn: insnAt(reader, at), typeId: reader.u32(at + 4), raw: reader.slice(at, size) }),
   );
-  visit(16, 16, ({ lines }, at, size) => lines.push(LineRecord.read(btf, reader, at, size)));
+  let source = { btf, reader, size: 0 };
+  visit(16, 16, ({ lines }, at, size) => {
+    if (source.size !== size) source = { btf, reader, size };
+    lines.push(new LineRecord(source, at, insnAt(reader, at)));
+  });
   if (header >= 32) {
     visit(24, 16, ({ core }, at) =>
       core.push({
@@ -162,59 +166,44 @@ function insnAt(reader: Reader, at: number): number {
   return offset / 8;
 }
 
-/** Source positions are many and rarely looked at, so their strings are read when asked for. */
+/** Source positions are many and rarely looked at, so only numbers are kept, and the rest is read when asked for. */
 class LineRecord implements LineInfo {
   readonly insn: number;
   readonly line: number;
   readonly column: number;
   readonly fileNameOffset: number;
   readonly textOffset: number;
-  readonly raw: Uint8Array;
-  readonly #btf: Btf;
+  readonly #source: { readonly btf: Btf; readonly reader: Reader; readonly size: number };
+  readonly #at: number;
 
-  private constructor(btf: Btf, fields: Omit<LineInfo, 'fileName' | 'text'>) {
-    this.#btf = btf;
-    this.insn = fields.insn;
-    this.line = fields.line;
-    this.column = fields.column;
-    this.fileNameOffset = fields.fileNameOffset;
-    this.textOffset = fields.textOffset;
-    this.raw = fields.raw;
-  }
-
-  static read(btf: Btf, reader: Reader, at: number, size: number): LineRecord {
-    const [fileNameOffset, textOffset, position] = [
-      reader.u32(at + 4),
-      reader.u32(at + 8),
-      reader.u32(at + 12),
-    ];
-    if (!btf.hasString(fileNameOffset) || !btf.hasString(textOffset)) {
+  constructor(source: { btf: Btf; reader: Reader; size: number }, at: number, insn: number) {
+    const { btf, reader } = source;
+    this.#source = source;
+    this.#at = at;
+    this.insn = insn;
+    this.fileNameOffset = reader.u32(at + 4);
+    this.textOffset = reader.u32(at + 8);
+    const position = reader.u32(at + 12);
+    this.line = position >>> 10;
+    this.column = position & 0x3ff;
+    if (!btf.hasString(this.fileNameOffset) || !btf.hasString(this.textOffset)) {
       throw new MalformedError(LABEL, at, 'a line names a string outside the string table of .BTF');
     }
-    return new LineRecord(btf, {
-      insn: insnAt(reader, at),
-      line: position >>> 10,
-      column: position & 0x3ff,
-      fileNameOffset,
-      textOffset,
-      raw: reader.slice(at, size),
-    });
   }
 
   get fileName(): string {
-    return this.#btf.string(this.fileNameOffset);
+    return this.#source.btf.string(this.fileNameOffset);
   }
 
   get text(): string {
-    return this.#btf.string(this.textOffset, Number.POSITIVE_INFINITY);
+    return this.#source.btf.string(this.textOffset, Number.POSITIVE_INFINITY);
+  }
+
+  get raw(): Uint8Array {
+    return this.#source.reader.slice(this.#at, this.#source.size);
   }
 
   from(first: number): LineRecord {
-    return new LineRecord(this.#btf, { ...this.#plain(), insn: this.insn - first });
-  }
-
-  #plain(): Omit<LineInfo, 'fileName' | 'text'> {
-    const { insn, line, column, fileNameOffset, textOffset, raw } = this;
-    return { insn, line, column, fileNameOffset, textOffset, raw };
+    return new LineRecord(this.#source, this.#at, this.insn - first);
   }
 }

@@ -58,7 +58,7 @@ export class BtfLayout {
   #align(id: number, depth: number): number {
     const known = this.#aligns.get(id);
     if (known !== undefined) return known;
-    if (depth > 2 * MAX_CHAIN) throw this.#btf.malformed(id, 'it contains itself, or nests too deep');
+    if (depth > 4 * MAX_CHAIN) throw this.#btf.malformed(id, 'it contains itself, or nests too deep');
     const align = this.#compute(id, depth);
     this.#aligns.set(id, align);
     return align;

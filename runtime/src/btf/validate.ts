@@ -3,6 +3,8 @@ import { elementCount } from './decode.js';
 
 /** More members than this, nested ones counted, has no struct that a compiler made. */
 const MAX_EXPANDED = 1 << 20;
+/** Kernel types reach 64. Whatever walks types by recursion must not run out of stack. */
+const MAX_DEPTH = 240;
 
 /**
  * Makes sure that untrusted BTF can be walked: names and ids exist, functions have prototypes, members lie inside
@@ -21,11 +23,14 @@ class Validation {
   readonly #view: DataView;
   /** By id: 0 not visited, -1 being visited, else how many members the type has with everything inside. */
   readonly #expanded: Float64Array;
+  /** By id: how deep a type nests. */
+  readonly #depth: Uint8Array;
 
   constructor(btf: Btf) {
     this.#btf = btf;
     this.#view = new DataView(btf.bytes.buffer, btf.bytes.byteOffset, btf.bytes.byteLength);
     this.#expanded = new Float64Array(btf.endId);
+    this.#depth = new Uint8Array(btf.endId);
   }
 
   references(id: number): void {
@@ -39,13 +44,17 @@ class Validation {
       case 'volatile':
       case 'const':
       case 'restrict':
-      case 'var':
       case 'decl_tag':
       case 'type_tag':
         type(at + 8);
         break;
+      case 'var':
+        type(at + 8);
+        this.#linkage(id, this.#u32(at + 12));
+        break;
       case 'func':
         type(at + 8);
+        this.#linkage(id, elementCount(this.#u32(at + 4)));
         if (this.#btf.kind(this.#u32(at + 8)) !== 'func_proto') {
           throw this.#btf.malformed(id, `a function of type [${this.#u32(at + 8)}], which is no func_proto`);
         }
@@ -79,12 +88,13 @@ class Validation {
   /** Refuses types that hold themselves by value, or so much that walking them would not end. */
   nesting(root: number): void {
     if (this.#expanded[root] !== 0) return;
-    const stack = [{ id: root, parts: this.#parts(root), next: 0, total: 1 }];
+    const stack = [{ id: root, parts: this.#parts(root), next: 0, total: 1, depth: 0 }];
     this.#expanded[root] = -1;
     for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
       const part = top.parts[top.next];
       if (part === undefined) {
         this.#expanded[top.id] = top.total;
+        this.#depth[top.id] = top.depth;
         stack.pop();
         continue;
       }
@@ -92,16 +102,16 @@ class Validation {
       if (known === -1) throw this.#btf.malformed(part, 'it contains itself');
       if (known === 0) {
         this.#expanded[part] = -1;
-        stack.push({ id: part, parts: this.#parts(part), next: 0, total: 1 });
+        stack.push({ id: part, parts: this.#parts(part), next: 0, total: 1, depth: 0 });
         continue;
       }
-      top.total += known;
       top.next++;
+      top.total += known;
+      top.depth = Math.max(top.depth, (this.#depth[part] ?? 0) + 1);
+      if (top.depth > MAX_DEPTH) throw this.#btf.malformed(top.id, 'it is nested too deep');
       if (top.total > MAX_EXPANDED) {
         throw this.#btf.malformed(top.id, `it has more than ${MAX_EXPANDED} members`);
       }
-      // Whatever walks types by recursion must not run out of stack.
-      if (stack.length > 512) throw this.#btf.malformed(top.id, 'it is nested too deep');
     }
   }
 
@@ -128,6 +138,7 @@ class Validation {
   #bitsOf(member: number): number {
     // Ends: nothing contains itself, see nesting().
     for (let id = member, count = 1; ; ) {
+      if (id !== 0 && id < this.#btf.firstId) return count * this.#btf.sizeOf(id) * 8;
       const kind = this.#btf.kind(id);
       const at = id === 0 ? 0 : this.#btf.recordOffset(id);
       switch (kind) {
@@ -161,9 +172,9 @@ class Validation {
     }
   }
 
-  /** The types whose bytes are part of this one's. */
+  /** The types whose bytes are part of this one's. A base has been looked at before. */
   #parts(id: number): number[] {
-    if (id === 0) return [];
+    if (id < this.#btf.firstId) return [];
     const at = this.#btf.recordOffset(id);
     switch (this.#btf.kind(id)) {
       case 'typedef':
@@ -201,6 +212,10 @@ class Validation {
     if (!this.#btf.hasString(this.#u32(at))) {
       throw this.#btf.malformed(id, `name ${this.#u32(at)} lies outside the string table`);
     }
+  }
+
+  #linkage(id: number, linkage: number): void {
+    if (linkage > 2) throw this.#btf.malformed(id, `linkage ${linkage} is not known`);
   }
 
   #id(id: number, target: number): void {

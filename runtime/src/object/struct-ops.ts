@@ -25,7 +25,7 @@ export function readStructOps(btf: Btf, section: ElfSection): PlacedStructOps[] 
   }
   const optional = section.name.startsWith('?');
   const flags = section.name.endsWith('.link') ? BPF_F_LINK : 0;
-  return datasec.vars.map(({ type, offset, size }) => {
+  return datasec.vars.map(({ type, offset }) => {
     const variable = btf.type(type);
     const name = btf.name(type);
     if (variable.kind !== 'var')
@@ -63,7 +63,7 @@ export function readStructOps(btf: Btf, section: ElfSection): PlacedStructOps[] 
         kind: 'struct_ops',
         bytes: section.data.subarray(offset, offset + struct.size),
         typeId: datasec.id,
-        variables: [{ name, typeId: variable.type, offset: 0, size, linkage: variable.linkage }],
+        variables: [{ name, typeId: variable.type, offset: 0, size: struct.size, linkage: variable.linkage }],
         mmapable: false,
       },
       origin: 'struct_ops',
