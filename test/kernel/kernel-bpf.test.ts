@@ -228,6 +228,22 @@ describe('a program', () => {
   });
 });
 
+describe('BTF', () => {
+  it('of the kernel is listed by name, and opens by id', () => {
+    const vmlinux = kernel.btfObjects().find(({ name }) => name === 'vmlinux');
+    expect(vmlinux?.kernel).toBe(true);
+    own(kernel.btfById(vmlinux?.id ?? 0));
+    expect(refusal(() => kernel.btfById(0x7fffffff))).toMatchObject({
+      code: 'ENOENT',
+      message: 'bpf(BPF_BTF_GET_FD_BY_ID): BTF id 2147483647: no such file or directory (ENOENT)',
+    });
+  });
+
+  it('is refused when it is none', () => {
+    expect(refusal(() => kernel.btfLoad(new Uint8Array(64))).code).toBe('EINVAL');
+  });
+});
+
 describe('pinning', () => {
   it('keeps a map under a path', () => {
     const directory = '/sys/fs/bpf/bpfskel-kernel-test';

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Btf } from '../../runtime/src/btf/btf.js';
-import { ATTR, INFO } from '../../runtime/src/kernel/attr.js';
+import { ATTR } from '../../runtime/src/kernel/attr.js';
+import { INFO } from '../../runtime/src/kernel/info.js';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import { PERF_ATTR } from '../../runtime/src/kernel/perf-event.js';
 import * as uapi from '../../runtime/src/uapi.js';
@@ -92,6 +93,7 @@ describe('byte offsets agree with this kernel', () => {
     ['btfLoad', undefined],
     ['linkCreate', 'link_create'],
     ['linkUpdate', 'link_update'],
+    ['nextId', undefined],
   ];
   const nested: Readonly<Record<string, readonly string[]>> = {
     perf_event_cookie: ['perf_event', 'bpf_cookie'],
@@ -116,6 +118,7 @@ describe('byte offsets agree with this kernel', () => {
     ['bpf_map_info', INFO.map],
     ['bpf_prog_info', INFO.prog],
     ['bpf_link_info', INFO.link],
+    ['bpf_btf_info', INFO.btf],
   ] as const)('of struct %s', (name, table) => {
     const id = btf.find(name, 'struct') ?? 0;
     const fields = Object.entries<number>(table);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as attrs from '../../runtime/src/kernel/attr.js';
 import { Fields } from '../../runtime/src/kernel/fields.js';
+import { infoFields, readMapInfo, readProgInfo } from '../../runtime/src/kernel/info.js';
 import { perfEventAttr } from '../../runtime/src/kernel/perf-event.js';
 
 /** What the kernel is told, as far as it is told: 32-bit words in hex, zeros as dots. */
@@ -183,7 +184,7 @@ describe('a bpf_attr', () => {
     ['freezes by one number', () => attrs.singleAttr(4), '4'],
     [
       'asks for information about a descriptor',
-      () => attrs.infoAttr(4, attrs.infoFields(), addresses()),
+      () => attrs.infoAttr(4, infoFields(), addresses()),
       '4 100 1000 .',
     ],
     [
@@ -288,7 +289,7 @@ describe('an answer of the kernel', () => {
       .name(24, 16, 'events')
       .u32(64, 5)
       .u64(80, 6n);
-    expect(attrs.readMapInfo(info)).toEqual({
+    expect(readMapInfo(info)).toEqual({
       type: 27,
       id: 9,
       keySize: 0,
@@ -304,7 +305,7 @@ describe('an answer of the kernel', () => {
   it('gives a program with its tag as bpftool prints it', () => {
     const info = new Fields(256).u32(0, 6).u32(4, 12).name(64, 16, 'count_packets').u32(216, 40);
     info.bytes.set([0x0a, 0xf5, 0, 1, 2, 3, 4, 0xff], 8);
-    expect(attrs.readProgInfo(info, [3])).toEqual({
+    expect(readProgInfo(info, [3])).toEqual({
       type: 6,
       id: 12,
       name: 'count_packets',

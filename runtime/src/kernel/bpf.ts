@@ -6,6 +6,7 @@ import { goodFd } from './descriptors.js';
 import { ERRNO, syscallError } from './errno.js';
 import type { Fields } from './fields.js';
 import { fileSystemMagic } from './host.js';
+import * as infos from './info.js';
 import type { BtfObject, Fd, Kernel, ProgLoad, TestRun, TestRunResult } from './kernel.js';
 import type { Libc } from './libc.js';
 import { raiseMemlock } from './memlock.js';
@@ -129,7 +130,7 @@ export function mapCalls(libc: Libc, version: number): MapCalls {
       return { count: fields.readU32(attrs.ATTR.batch.count), cursor: next };
     },
 
-    mapInfo: (fd) => attrs.readMapInfo(bpf.info(fd, attrs.infoFields())),
+    mapInfo: (fd) => infos.readMapInfo(bpf.info(fd, infos.infoFields())),
   };
 }
 
@@ -149,13 +150,13 @@ export function progCalls(libc: Libc, version: number): ProgCalls {
     progInfo: (fd) => {
       let ids = new Uint32Array(EXPECTED_MAPS);
       for (;;) {
-        const info = attrs.infoFields(libc.address);
-        info.u32(attrs.INFO.prog.nr_map_ids, ids.length);
-        info.pointer(attrs.INFO.prog.map_ids, new Uint8Array(ids.buffer));
+        const info = infos.infoFields(libc.address);
+        info.u32(infos.INFO.prog.nr_map_ids, ids.length);
+        info.pointer(infos.INFO.prog.map_ids, new Uint8Array(ids.buffer));
         bpf.info(fd, info);
         info.release();
-        const count = info.readU32(attrs.INFO.prog.nr_map_ids);
-        if (count <= ids.length) return attrs.readProgInfo(info, Array.from(ids.subarray(0, count)));
+        const count = info.readU32(infos.INFO.prog.nr_map_ids);
+        if (count <= ids.length) return infos.readProgInfo(info, Array.from(ids.subarray(0, count)));
         ids = new Uint32Array(count);
       }
     },
@@ -191,11 +192,11 @@ function btfObject(bpf: Bpf, id: number): BtfObject | undefined {
   }
   try {
     const name = new Uint8Array(MODULE_NAME_SIZE);
-    const info = attrs
+    const info = infos
       .infoFields(bpf.addressOf)
-      .pointer(attrs.INFO.btf.name, name)
-      .u32(attrs.INFO.btf.name_len, name.length);
-    return attrs.readBtfInfo(bpf.info(fd, info), name);
+      .pointer(infos.INFO.btf.name, name)
+      .u32(infos.INFO.btf.name_len, name.length);
+    return infos.readBtfInfo(bpf.info(fd, info), name);
   } finally {
     bpf.libc.close(fd);
   }
@@ -240,7 +241,7 @@ export function linkCalls(libc: Libc): LinkCalls {
     linkCreate: (link) => bpf.open('LINK_CREATE', attrs.linkCreateAttr(link)),
     linkUpdate: (link, prog) => bpf.run('LINK_UPDATE', attrs.linkUpdateAttr(link, prog)),
     linkDetach: (link) => bpf.run('LINK_DETACH', attrs.singleAttr(link)),
-    linkInfo: (fd) => attrs.readLinkInfo(bpf.info(fd, attrs.infoFields())),
+    linkInfo: (fd) => infos.readLinkInfo(bpf.info(fd, infos.infoFields())),
     rawTracepointOpen: (prog, name) =>
       bpf.open('RAW_TRACEPOINT_OPEN', attrs.rawTracepointAttr(prog, name, bpf.addressOf), name),
     pin(fd, path) {
