@@ -1,28 +1,93 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { BPF_MAP_TYPE, kindOf, knownSections, mapKindOf } from '@bpfskel/runtime/inspect';
 import handlebars from 'handlebars';
 import { rolldown } from 'rolldown';
+import { loadBundle } from './bundle.js';
 import { templateOptions, templateSources } from './render.js';
 
 // The last step of the build: everything a plain `bpfskel gen` needs, in one file. Finding and loading a hundred small
-// modules takes Node longer than starting itself; the templates come along as code, without Handlebars' compiler.
+// modules takes Node longer than starting itself. The templates come along as code, without Handlebars' compiler, and
+// the kinds of maps and programs as tables of their names, without the classes.
 
 const dist = (file: string) => fileURLToPath(new URL(file, import.meta.url));
-const templates = [...templateSources()].map(
-  ([name, text]) => `  ${JSON.stringify(name)}: ${handlebars.precompile(text, templateOptions)},`,
-);
 const entry = dist('./gen-entry.js');
-writeFileSync(
-  entry,
-  `import handlebars from 'handlebars/dist/handlebars.runtime.min.js';
-import { useTemplates } from './render.js';
-export { plainGen } from './plain.js';
-useTemplates(handlebars, {
-${templates.join('\n')}
+writeFileSync(entry, entrySource());
+const bundle = await rolldown({
+  input: entry,
+  platform: 'node',
+  external: ['handlebars'],
+  plugins: [
+    {
+      name: 'kind-tables',
+      load: (id) => {
+        if (/runtime[\\/]dist[\\/]program[\\/]kinds\.js$/.test(id)) return programTable();
+        return /runtime[\\/]dist[\\/]map[\\/]kinds\.js$/.test(id) ? mapTable() : null;
+      },
+    },
+  ],
 });
-`,
-);
-const bundle = await rolldown({ input: entry, platform: 'node', external: ['handlebars'], treeshake: true });
 await bundle.write({ file: dist('./gen-bundle.cjs'), format: 'cjs', minify: true });
 await bundle.close();
 rmSync(entry);
+storeCompiledCode();
+
+/** What V8 makes of the bundle while it generates a skeleton. Other versions of Node ignore it. */
+function storeCompiledCode(): void {
+  const cache = dist('./gen-bundle.cache');
+  rmSync(cache, { force: true });
+  const { bundle, script } = loadBundle(dist('./gen-bundle.cjs'), cache);
+  const sample = dist('../examples/execsnoop/execsnoop_kern.o');
+  const output = dist('./sample.skel.ts');
+  if (bundle.plainGen([sample, '-o', output]) !== 0) throw new Error(`no skeleton of ${sample}`);
+  rmSync(output);
+  writeFileSync(cache, script.createCachedData());
+}
+
+function entrySource(): string {
+  const templates = [...templateSources()].map(
+    ([name, text]) => `${JSON.stringify(name)}: ${handlebars.precompile(text, templateOptions)}`,
+  );
+  return `import handlebars from 'handlebars/dist/handlebars.runtime.min.js';
+import { useTemplates } from './render.js';
+export { plainGen } from './plain.js';
+useTemplates(handlebars, { ${templates.join(',\n')} });
+`;
+}
+
+/** kindOf() as far as a skeleton needs it: the name of the kind. */
+function programTable(): string {
+  const sections = knownSections();
+  const open = sections.filter((section) => section.endsWith('+')).map((section) => section.slice(0, -1));
+  const overlap = sections.find((section) => open.some((prefix) => section.startsWith(`${prefix}/`)));
+  if (overlap !== undefined) throw new Error(`SEC("${overlap}") has two rules: the table needs their order`);
+  const names = sections.map((section) => {
+    const prefix = section.replace(/\+$/, '');
+    return [prefix, kindOf(prefix)?.kind.kindName ?? 'otherProgram'];
+  });
+  return `const kinds = new Map(${JSON.stringify(names)});
+const open = new Set(${JSON.stringify(open)});
+export function kindOf(section) {
+  let kindName = kinds.get(section);
+  for (let at = section.indexOf('/'); kindName === undefined && at >= 0; at = section.indexOf('/', at + 1)) {
+    const prefix = section.slice(0, at);
+    if (open.has(prefix)) kindName = kinds.get(prefix);
+  }
+  return kindName && { kind: { kindName } };
+}
+export const knownSections = () => [...kinds.keys()];
+`;
+}
+
+/** mapKindOf() as far as a skeleton needs it. */
+function mapTable(): string {
+  const table = Object.values(BPF_MAP_TYPE).map((type) => {
+    const { kindName, codecs } = mapKindOf(type);
+    return [type, { kindName, codecs }];
+  });
+  const { kindName, codecs } = mapKindOf(0xffffffff);
+  return `const kinds = new Map(${JSON.stringify(table)});
+const other = ${JSON.stringify({ kindName, codecs })};
+export const mapKindOf = (type) => kinds.get(type) ?? other;
+`;
+}
