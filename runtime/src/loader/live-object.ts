@@ -23,6 +23,7 @@ export class Ownership {
   readonly #fds: Fd[] = [];
   readonly #links = new Set<Link>();
   readonly #closers: (() => void)[] = [];
+  readonly #detachers: (() => void)[] = [];
   #closed = false;
 
   constructor(kernel: Kernel, objectName: string) {
@@ -62,8 +63,13 @@ export class Ownership {
     this.#closers.push(listener);
   }
 
+  /** Runs `listener` whenever everything was detached. */
+  onDetach(listener: () => void): void {
+    this.#detachers.push(listener);
+  }
+
   detachAll(): void {
-    releaseAll(...[...this.#links].reverse().map((link) => () => link.detach()));
+    releaseAll(...[...this.#links].reverse().map((link) => () => link.detach()), ...this.#detachers);
   }
 
   destroy(): void {
@@ -136,7 +142,10 @@ export class LiveObject implements Disposable {
     }
   }
 
-  /** Detaches every link, those made by hand included; maps and programs stay. */
+  /**
+   * Detaches every link, those made by hand included; maps and programs stay. Streams of records deliver what is left
+   * in their buffers and end.
+   */
   detach(): void {
     this.#ownership.detachAll();
   }

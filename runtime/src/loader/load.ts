@@ -197,6 +197,7 @@ function handleOf({ open, fd, attributes }: CreatedMap, ownership: Ownership): M
       return ownership.live(fd, `use map "${open.name}"`);
     },
     onClose: (listener) => ownership.onClose(listener),
+    onDetach: (listener) => ownership.onDetach(listener),
   };
 }
 

@@ -1,11 +1,11 @@
 import type { Codec } from '../codec/codec.js';
+import { raw } from '../codec/raw.js';
 import { BpfError } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { BPF_MAP_TYPE, PERF_COUNT_SW_BPF_OUTPUT, PERF_SAMPLE_RAW, PERF_TYPE_SOFTWARE } from '../uapi.js';
 import { type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
 import { mapText, operationError } from './map-error.js';
 import { PerfCpuReader, PerfReader } from './perf-reader.js';
-import { rawRecord } from './raw.js';
 import { RecordMap } from './record-map.js';
 import type { LostListener } from './record-reader.js';
 import type { RecordStats } from './record-source.js';
@@ -141,12 +141,12 @@ export const perfEventArray = mapKind(
     types: [BPF_MAP_TYPE.PERF_EVENT_ARRAY],
     codecs: ['value'],
     codecsAreRecords: true,
-    open: (handle, _key, record) => new PerfEventArray<unknown>(handle, record ?? rawRecord),
+    open: (handle, _key, record) => new PerfEventArray<unknown>(handle, record ?? raw),
   },
   (kind) =>
     <T = Uint8Array>(record?: Codec<T>): MapShape<PerfEventArray<T>> => ({
       // open() is given this very codec.
       kind: kind as MapKind<PerfEventArray<T>>,
-      value: record ?? rawRecord,
+      value: record ?? raw,
     }),
 );

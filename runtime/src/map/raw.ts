@@ -19,10 +19,3 @@ export function raw(size: number, what: string): Codec<Uint8Array> {
 export function bytesAt(view: DataView, offset: number, size: number): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset + offset, size).slice();
 }
-
-/** Records without a type: a copy of their bytes, however many. */
-export const rawRecord: Codec<Uint8Array> = {
-  size: 0,
-  read: (view, offset, end = view.byteLength) => bytesAt(view, offset, end - offset),
-  write: (view, offset, value) => new Uint8Array(view.buffer, view.byteOffset + offset).set(value),
-};

@@ -1,7 +1,7 @@
 import type { Codec } from '../codec/codec.js';
+import { raw } from '../codec/raw.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
 import { type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
-import { rawRecord } from './raw.js';
 import { RecordMap } from './record-map.js';
 import { RingReader } from './ring-reader.js';
 
@@ -22,12 +22,12 @@ export const ringbuf = mapKind(
     types: [BPF_MAP_TYPE.RINGBUF],
     codecs: ['value'],
     codecsAreRecords: true,
-    open: (handle, _key, record) => new RingBuffer<unknown>(handle, record ?? rawRecord),
+    open: (handle, _key, record) => new RingBuffer<unknown>(handle, record ?? raw),
   },
   (kind) =>
     <T = Uint8Array>(record?: Codec<T>): MapShape<RingBuffer<T>> => ({
       // open() is given this very codec.
       kind: kind as MapKind<RingBuffer<T>>,
-      value: record ?? rawRecord,
+      value: record ?? raw,
     }),
 );
