@@ -30,7 +30,10 @@ function report(name, result, seconds) {
     `${name.padEnd(12)} ${result.passed.length} passed, ${result.failed.length} failed${skipped}`.padEnd(60) +
       time,
   );
-  for (const { name: test, why } of result.failed) say(`  failed: ${test}\n${why.replace(/^/gm, '    ')}`);
+  for (const { name: test, why } of result.failed) {
+    say(`  failed: ${test}${why === '' ? '' : `\n${why.replace(/^/gm, '    ')}`}`);
+  }
+  if (result.details) say(result.details.replace(/^/gm, '    '));
 }
 
 async function runPhase(phase) {

@@ -18,12 +18,23 @@ export function vitest(project, path, ...more) {
   ];
 }
 
+/** What vitest prints of the failures: with differences, which its report does not have. */
+function failures(output) {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal sequences are made of them
+  const plain = output.replace(/\u001b\[[\d;?]*[A-Za-z]/g, '');
+  const start = plain.search(/^.*Failed (Tests|Suites) \d/m);
+  const lines = (start === -1 ? plain : plain.slice(start)).trimEnd().split('\n');
+  return lines.length > 400
+    ? [...lines.slice(0, 400), `... ${lines.length - 400} more lines`].join('\n')
+    : lines.join('\n');
+}
+
 const place = (file) => (isAbsolute(file) ? relative(root, file) : file);
 
 /**
  * What a run of vitest came to. Whatever is not a passed or skipped test counts as failed: a file that does not load,
  * an error outside of any test, a run without a report.
- * @returns {{ passed: string[], skipped: string[], failed: { name: string, why: string }[] }}
+ * @returns {{ passed: string[], skipped: string[], failed: { name: string, why: string }[], details?: string }}
  */
 export function readReport(path, { status, output }) {
   if (!existsSync(path)) {
@@ -38,15 +49,15 @@ export function readReport(path, { status, output }) {
     for (const test of file.assertionResults) {
       const full = `${name} > ${test.fullName}`;
       if (test.status === 'passed') passed.push(full);
-      else if (test.status === 'failed') failed.push({ name: full, why: test.failureMessages.join('\n') });
+      else if (test.status === 'failed') failed.push({ name: full, why: '' });
       else skipped.push(full);
     }
     if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')) {
-      failed.push({ name, why: file.message });
+      failed.push({ name, why: '' });
     }
   }
   if (status !== 0 && failed.length === 0) {
     failed.push({ name: `vitest ended with status ${status}`, why: tail(output) });
   }
-  return { passed, skipped, failed };
+  return { passed, skipped, failed, details: failed.length > 0 ? failures(output) : '' };
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compiles every committed BPF object of the repository: X.bpf.c becomes X.o beside it.
+# Compiles every committed BPF object of the repository: X.bpf.c becomes X.o beside it. (The golden cases, one folder
+# each, are compiled by test/golden/build.sh, which this script calls.)
 #
 #   test/testdata/build.sh [SOURCE.bpf.c...]   compile (all when none is named)
 #   test/testdata/build.sh --check             compile into a temporary folder and compare with what is committed
@@ -35,9 +36,10 @@ compile_all() {
 case ${1:-} in
   --one) compile "$2" "${3:-}"; exit ;;
   --check)
-    mapfile -t sources < <(git ls-files '*.bpf.c' | sort)
+    mapfile -t sources < <(git ls-files '*.bpf.c' ':!test/golden' | sort)
     work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
     compile_all "$work" "${sources[@]}"
+    OUT=$work/test/golden test/golden/build.sh
     stale=0
     while IFS= read -r built; do
       committed=${built#"$work/"}
@@ -48,6 +50,8 @@ case ${1:-} in
     done < <(find "$work" -name '*.o' | sort)
     [ $stale = 0 ] || { echo "run test/testdata/build.sh and commit the result" >&2; exit 1; } ;;
   *)
-    if [ $# -gt 0 ]; then sources=("$@"); else mapfile -t sources < <(find examples test -name '*.bpf.c' | sort); fi
-    compile_all '' "${sources[@]}" ;;
+    if [ $# -gt 0 ]; then compile_all '' "$@"; exit; fi
+    mapfile -t sources < <(find examples test -name '*.bpf.c' ! -path 'test/golden/*' | sort)
+    compile_all '' "${sources[@]}"
+    test/golden/build.sh ;;
 esac
