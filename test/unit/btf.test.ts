@@ -267,14 +267,15 @@ describe('.BTF.ext', () => {
 
   test('ties instructions to functions, lines and types', () => {
     const info = parseBtfExt(bytes, btf).get('kprobe/do_unlinkat');
+    const lines = info?.lines.between(0, 10);
     expect(info?.funcs.map(({ insn, typeId }) => [insn, btf.name(typeId)])).toEqual([
       [0, 'first'],
       [33, 'second'],
     ]);
-    expect(info?.lines[0]).toMatchObject({ insn: 0, line: 68 });
-    expect(info?.lines[0]?.fileName).toBe('./test/testdata/functions.bpf.c');
-    expect(info?.lines[0]?.text).toContain('bpf_get_current_task()');
-    expect(info?.lines[0]?.raw).toHaveLength(16);
+    expect(lines?.[0]).toMatchObject({ insn: 0, line: 68 });
+    expect(lines?.[0]?.fileName).toBe('./test/testdata/functions.bpf.c');
+    expect(lines?.[0]?.text).toContain('bpf_get_current_task()');
+    expect(lines?.[0]?.raw).toHaveLength(16);
     expect(info?.core).toEqual([
       { insn: 9, typeId: btf.find('task_struct'), access: '0:1', kind: 0 },
       { insn: 16, typeId: btf.find('task_struct'), access: '0:0', kind: 0 },

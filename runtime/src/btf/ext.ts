@@ -48,28 +48,35 @@ export interface CoreRelocation {
 /** What `.BTF.ext` says of one ELF section, in the order of its instructions. */
 export interface SectionInfo {
   readonly funcs: FuncInfo[];
-  readonly lines: LineRecord[];
+  readonly lines: LineTable;
   readonly core: CoreRelocation[];
 }
 
 /** The records of the instructions from `first` up to, not including, `end`, counted from `first`. */
-export function infoBetween(info: SectionInfo, first: number, end: number): SectionInfo {
-  const within = <T extends { readonly insn: number }>(records: readonly T[]) =>
-    records.slice(lowerBound(records, first), lowerBound(records, end));
+export function infoBetween(info: SectionInfo, first: number, end: number) {
+  const within = <T extends { readonly insn: number }>(records: readonly T[]): T[] =>
+    records
+      .slice(lowerBound(records, first), lowerBound(records, end))
+      .map((record) => ({ ...record, insn: record.insn - first }));
   return {
-    funcs: within(info.funcs).map((record) => ({ ...record, insn: record.insn - first })),
-    lines: within(info.lines).map((record) => record.from(first)),
-    core: within(info.core).map((record) => ({ ...record, insn: record.insn - first })),
+    funcs: within(info.funcs),
+    core: within(info.core),
+    lines: () => info.lines.between(first, end),
   };
 }
 
 /** How many of the records, which are in order, stand before instruction `insn`. */
 function lowerBound(records: readonly { readonly insn: number }[], insn: number): number {
-  let [low, high] = [0, records.length];
+  return firstIndex(records.length, (i) => (records[i]?.insn ?? insn) >= insn);
+}
+
+/** The first index below `count` at which `holds`; it must hold from there on. */
+function firstIndex(count: number, holds: (index: number) => boolean): number {
+  let [low, high] = [0, count];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((records[middle]?.insn ?? insn) < insn) low = middle + 1;
-    else high = middle;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
   }
   return low;
 }
@@ -80,61 +87,71 @@ function lowerBound(records: readonly { readonly insn: number }[], insn: number)
  */
 export function parseBtfExt(bytes: Uint8Array, btf: Btf): Map<string, SectionInfo> {
   const reader = new Reader(bytes, byteOrder(bytes, LABEL), LABEL);
+  const header = readHeader(reader, btf);
+  const sections = new Map<string, SectionInfo>();
+  const infoOf = (nameOffset: number): SectionInfo => {
+    const name = btf.string(nameOffset);
+    const info = sections.get(name) ?? { funcs: [], lines: new LineTable(btf, reader), core: [] };
+    sections.set(name, info);
+    return info;
+  };
+  for (const { name, at, count, size } of tables(reader, header, 8, 8)) {
+    const { funcs } = infoOf(name);
+    for (let i = 0, record = at; i < count; i++, record += size) {
+      const insn = insnAt(reader, record);
+      funcs.push({ insn, typeId: reader.u32(record + 4), raw: reader.slice(record, size) });
+    }
+  }
+  for (const { name, at, count, size } of tables(reader, header, 16, 16))
+    infoOf(name).lines.add(at, count, size);
+  if (header >= 32) {
+    for (const { name, at, count, size } of tables(reader, header, 24, 16)) {
+      const { core } = infoOf(name);
+      for (let i = 0, record = at; i < count; i++, record += size) {
+        const access = btf.string(reader.u32(record + 8));
+        const [insn, typeId, kind] = [
+          insnAt(reader, record),
+          reader.u32(record + 4),
+          reader.u32(record + 12),
+        ];
+        core.push({ insn, typeId, access, kind });
+      }
+    }
+  }
+  for (const { funcs, core } of sections.values()) {
+    sortByInsn(funcs);
+    sortByInsn(core);
+  }
+  return sections;
+}
+
+/** Returns the header's length. */
+function readHeader(reader: Reader, btf: Btf): number {
   if (reader.littleEndian !== btf.littleEndian) {
     throw new MalformedError(LABEL, 0, 'its byte order is not that of .BTF');
   }
   if (reader.u8(2) !== 1) throw new MalformedError(LABEL, 2, `version ${reader.u8(2)} is not known`);
   if (reader.u8(3) !== 0) throw new MalformedError(LABEL, 3, `flags ${reader.u8(3)} are not known`);
   const header = reader.u32(4);
-  if (header < 24 || header > bytes.length) {
-    throw new MalformedError(LABEL, 4, `header length ${header} is not between 24 and ${bytes.length}`);
+  if (header < 24 || header > reader.size) {
+    throw new MalformedError(LABEL, 4, `header length ${header} is not between 24 and ${reader.size}`);
   }
-  const sections = new Map<string, SectionInfo>();
-  const visit = (field: number, smallest: number, add: (to: SectionInfo, at: number, size: number) => void) =>
-    eachRecord(reader, header, field, smallest, (nameOffset, at, size) => {
-      const name = btf.string(nameOffset);
-      const info = sections.get(name) ?? { funcs: [], lines: [], core: [] };
-      sections.set(name, info);
-      add(info, at, size);
-    });
-  visit(8, 8, ({ funcs }, at, size) =>
-    funcs.push({ insn: insnAt(reader, at), typeId: reader.u32(at + 4), raw: reader.slice(at, size) }),
-  );
-  let source = { btf, reader, size: 0 };
-  visit(16, 16, ({ lines }, at, size) => {
-    if (source.size !== size) source = { btf, reader, size };
-    lines.push(new LineRecord(source, at, insnAt(reader, at)));
-  });
-  if (header >= 32) {
-    visit(24, 16, ({ core }, at) =>
-      core.push({
-        insn: insnAt(reader, at),
-        typeId: reader.u32(at + 4),
-        access: btf.string(reader.u32(at + 8)),
-        kind: reader.u32(at + 12),
-      }),
-    );
-  }
-  for (const info of sections.values()) for (const table of Object.values(info)) sortByInsn(table);
-  return sections;
+  return header;
 }
 
-function sortByInsn(records: { readonly insn: number }[]): void {
-  if (records.some((record, i) => i > 0 && record.insn < (records[i - 1]?.insn ?? 0))) {
-    records.sort((a, b) => a.insn - b.insn);
-  }
+/** Records of one ELF section in one of the three tables. */
+interface Run {
+  /** Offset of the section's name in BTF's strings. */
+  readonly name: number;
+  readonly at: number;
+  readonly count: number;
+  readonly size: number;
 }
 
-/** Walks one of the three tables: u32 record size, then per ELF section u32 name, u32 count, records. */
-function eachRecord(
-  reader: Reader,
-  header: number,
-  field: number,
-  smallest: number,
-  visit: (sectionName: number, at: number, size: number) => void,
-): void {
+/** The runs of one table: u32 record size, then for each ELF section u32 name, u32 count, records. */
+function tables(reader: Reader, header: number, field: number, smallest: number): Run[] {
   const length = reader.u32(field + 4);
-  if (length === 0) return;
+  if (length === 0) return [];
   const start = header + reader.u32(field);
   const end = start + length;
   if (start % 4 !== 0 || end > reader.size) {
@@ -149,6 +166,7 @@ function eachRecord(
     throw new MalformedError(LABEL, start, `record size ${size} is not a multiple of 4 from ${smallest} up`);
   }
   if (end - start <= 4) throw new MalformedError(LABEL, start, 'a table has no records');
+  const runs: Run[] = [];
   for (let at = start + 4; at < end; ) {
     if (end - at < 8) throw new MalformedError(LABEL, at, 'a table ends inside a section header');
     const [name, count] = [reader.u32(at), reader.u32(at + 4)];
@@ -156,8 +174,10 @@ function eachRecord(
     if (count === 0 || count * size > end - at) {
       throw new MalformedError(LABEL, at - 4, `${count} records of ${size} bytes do not fit the table`);
     }
-    for (let i = 0; i < count; i++, at += size) visit(name, at, size);
+    runs.push({ name, at, count, size });
+    at += count * size;
   }
+  return runs;
 }
 
 function insnAt(reader: Reader, at: number): number {
@@ -166,44 +186,90 @@ function insnAt(reader: Reader, at: number): number {
   return offset / 8;
 }
 
-/** Source positions are many and rarely looked at, so only numbers are kept, and the rest is read when asked for. */
+function sortByInsn(records: { readonly insn: number }[]): void {
+  if (records.some((record, i) => i > 0 && record.insn < (records[i - 1]?.insn ?? 0))) {
+    records.sort((a, b) => a.insn - b.insn);
+  }
+}
+
+/** Source positions of one ELF section. They are many and rarely looked at, so they stay bytes until asked for. */
+export class LineTable {
+  readonly #btf: Btf;
+  readonly #reader: Reader;
+  #size = 0;
+  /** Where the records start; in the order of their instructions once {@link #sorted}. */
+  readonly #starts: number[] = [];
+  #sorted = true;
+  #last = 0;
+
+  constructor(btf: Btf, reader: Reader) {
+    this.#btf = btf;
+    this.#reader = reader;
+  }
+
+  /** Checks `count` records of `size` bytes at `at`, and takes them in. */
+  add(at: number, count: number, size: number): void {
+    const { view, littleEndian } = this.#reader;
+    for (let i = 0; i < count; i++) {
+      const record = at + i * size;
+      const insn = insnAt(this.#reader, record);
+      if (insn < this.#last) this.#sorted = false;
+      this.#last = insn;
+      this.#starts.push(record);
+      const file = view.getUint32(record + 4, littleEndian);
+      const text = view.getUint32(record + 8, littleEndian);
+      if (!this.#btf.hasString(file) || !this.#btf.hasString(text)) {
+        throw new MalformedError(LABEL, record, 'a line names a string outside the string table of .BTF');
+      }
+    }
+    this.#size = size;
+  }
+
+  /** The positions of the instructions from `first` up to, not including, `end`, counted from `first`. */
+  between(first: number, end: number): LineInfo[] {
+    if (!this.#sorted) this.#starts.sort((a, b) => this.#reader.u32(a) - this.#reader.u32(b));
+    this.#sorted = true;
+    const count = this.#starts.length;
+    const from = firstIndex(count, (i) => this.#insn(i) >= first);
+    const to = firstIndex(count, (i) => this.#insn(i) >= end);
+    const lines: LineInfo[] = [];
+    for (const start of this.#starts.slice(from, to)) {
+      const raw = this.#reader.slice(start, this.#size);
+      lines.push(new LineRecord(this.#btf, this.#reader, start, raw, first));
+    }
+    return lines;
+  }
+
+  #insn(index: number): number {
+    return this.#reader.u32(this.#starts[index] ?? 0) / 8;
+  }
+}
+
 class LineRecord implements LineInfo {
   readonly insn: number;
   readonly line: number;
   readonly column: number;
   readonly fileNameOffset: number;
   readonly textOffset: number;
-  readonly #source: { readonly btf: Btf; readonly reader: Reader; readonly size: number };
-  readonly #at: number;
+  readonly raw: Uint8Array;
+  readonly #btf: Btf;
 
-  constructor(source: { btf: Btf; reader: Reader; size: number }, at: number, insn: number) {
-    const { btf, reader } = source;
-    this.#source = source;
-    this.#at = at;
-    this.insn = insn;
+  constructor(btf: Btf, reader: Reader, at: number, raw: Uint8Array, first: number) {
+    this.#btf = btf;
+    this.insn = reader.u32(at) / 8 - first;
     this.fileNameOffset = reader.u32(at + 4);
     this.textOffset = reader.u32(at + 8);
     const position = reader.u32(at + 12);
     this.line = position >>> 10;
     this.column = position & 0x3ff;
-    if (!btf.hasString(this.fileNameOffset) || !btf.hasString(this.textOffset)) {
-      throw new MalformedError(LABEL, at, 'a line names a string outside the string table of .BTF');
-    }
+    this.raw = raw;
   }
 
   get fileName(): string {
-    return this.#source.btf.string(this.fileNameOffset);
+    return this.#btf.string(this.fileNameOffset);
   }
 
   get text(): string {
-    return this.#source.btf.string(this.textOffset, Number.POSITIVE_INFINITY);
-  }
-
-  get raw(): Uint8Array {
-    return this.#source.reader.slice(this.#at, this.#source.size);
-  }
-
-  from(first: number): LineRecord {
-    return new LineRecord(this.#source, this.#at, this.insn - first);
+    return this.#btf.string(this.textOffset, Number.POSITIVE_INFINITY);
   }
 }

@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import { infoBetween, type SectionInfo } from '../btf/ext.js';
+import { infoBetween, type LineInfo, type SectionInfo } from '../btf/ext.js';
 import { type Elf, type ElfSection, type ElfSymbol, SymbolBinding, SymbolType } from '../elf.js';
 import { BpfError, MalformedError, printable } from '../errors.js';
 import { INSN_SIZE } from '../insn.js';
@@ -95,9 +95,18 @@ function makeUnit(section: ElfSection, symbol: ElfSymbol, callbacks: ReadonlyMap
   return { spec, relocations, section: section.index, first, end: first + size / INSN_SIZE, program };
 }
 
+/** Source lines are made into objects when somebody asks for them: a large program has tens of thousands. */
 function assignInfo(unit: Unit, info: SectionInfo): void {
   const { funcs, lines, core } = infoBetween(info, unit.first, unit.end);
-  Object.assign(unit.spec, { funcInfo: funcs, lineInfo: lines, coreRelocations: core });
+  let made: LineInfo[] | undefined;
+  Object.defineProperty(unit.spec, 'lineInfo', {
+    enumerable: true,
+    get: () => {
+      made ??= lines();
+      return made;
+    },
+  });
+  Object.assign(unit.spec, { funcInfo: funcs, coreRelocations: core });
 }
 
 /** `decl_tag("exception_callback:NAME")` on a program; one that has two gets none, and the verifier's word on it. */

@@ -9,7 +9,7 @@ import {
   sectionLabel,
 } from '../elf.js';
 import { BpfError, printable } from '../errors.js';
-import { CALL, INSN_SIZE, Insns, PseudoCall, PseudoLoad } from '../insn.js';
+import { CALL, INSN_SIZE, Insns, LD_IMM64, PseudoCall, PseudoLoad } from '../insn.js';
 import type { PlacedMap } from './btf-maps.js';
 import type { Externs } from './externs.js';
 import type { ObjectMaps } from './maps.js';
@@ -95,13 +95,15 @@ class FunctionResolver {
   findCalls(unit: Unit): void {
     const insns = this.#insnsOf(unit);
     const seen = this.#seen.get(unit);
+    // Straight over the bytes: programs of a hundred thousand instructions exist.
+    const { bytes } = insns;
     for (let insn = unit.first; insn < unit.end; insn++) {
-      const code = insns.code(insn);
+      const code = bytes[insn * INSN_SIZE];
       if (code === CALL && !seen?.has(insn)) {
         const subprogram =
           insns.src(insn) === PseudoCall.SUBPROGRAM && insns.dst(insn) === 0 && insns.off(insn) === 0;
         if (subprogram) this.#callOf(unit, insn, unit.section, insn + insns.imm(insn) + 1, 'call');
-      } else if (insns.isLoadImm64(insn)) {
+      } else if (code === LD_IMM64) {
         if (insns.src(insn) === PseudoLoad.FUNC && !seen?.has(insn)) {
           throw this.#refuse(
             unit,
