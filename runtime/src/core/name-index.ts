@@ -4,11 +4,12 @@ import { essentialName } from './names.js';
 /** Bytes of a name that the filter looks at: enough to let few other names pass, and most type names have them. */
 const PREFIX = 4;
 const KIND_FUNC = 12;
+const UNDERSCORE = 95;
 const NONE: readonly number[] = [];
 
 /**
  * Ids by essential name, for the names asked for only: a map of all names of a kernel costs ten times a load. One
- * pass compares the first bytes of every type's name in the raw string table, and decodes the few names that pass.
+ * pass compares every type's name in the raw string table, first a few bytes of it, and decodes what is left.
  * Functions are left out: most names are theirs, and no relocation fits one.
  */
 export class NameIndex {
@@ -40,18 +41,19 @@ export class NameIndex {
   #add(names: readonly string[]): void {
     const fresh = names.filter((name) => !this.#ids.has(name));
     for (const name of fresh) this.#ids.set(name, []);
-    for (const id of idsThatPass(this.#btf, new PrefixFilter(fresh))) {
+    for (const id of idsThatPass(this.#btf, new NameFilter(fresh))) {
       this.#ids.get(essentialName(this.#btf.name(id)))?.push(id);
     }
   }
 }
 
-/** May a name begin like one of the names? Never wrongly no. Tables are open to the loop below, which runs cold. */
-class PrefixFilter {
+/** May a type's name be one of the names, or a flavour of it? The tables are open to the loop below, which runs cold. */
+class NameFilter {
   /** By hash of the first bytes. */
   readonly prefixes = new Uint8Array(1 << 16);
   /** By first byte of names shorter than a prefix. */
   readonly shorts = new Uint8Array(256);
+  readonly #names: Uint8Array[] = [];
 
   constructor(names: readonly string[]) {
     for (const name of names) {
@@ -59,7 +61,18 @@ class PrefixFilter {
       const [a = 0, b = 0, c = 0, d = 0] = bytes;
       if (bytes.length < PREFIX) this.shorts[a] = 1;
       else this.prefixes[hash(a, b, c, d)] = 1;
+      this.#names.push(bytes);
     }
+  }
+
+  /** Does one of the names begin the string at `at`, and end there or before an underscore? For what the tables let pass. */
+  begins(bytes: Uint8Array, at: number): boolean {
+    return this.#names.some((name) => {
+      const next = bytes[at + name.length] ?? 0;
+      if (next !== 0 && next !== UNDERSCORE) return false;
+      for (let i = 0; i < name.length; i++) if (bytes[at + i] !== name[i]) return false;
+      return true;
+    });
   }
 }
 
@@ -68,7 +81,8 @@ function hash(a: number, b: number, c: number, d: number): number {
 }
 
 /** One flat loop over raw bytes: it sees 130,000 types, once, before the engine has compiled it. */
-function idsThatPass(btf: Btf, { prefixes, shorts }: PrefixFilter): number[] {
+function idsThatPass(btf: Btf, filter: NameFilter): number[] {
+  const { prefixes, shorts } = filter;
   const { recordOffsets: offsets, bytes, base, littleEndian, firstString, firstId } = btf;
   const baseBytes = base?.bytes ?? bytes;
   const start = btf.tables.stringsStart - firstString;
@@ -86,7 +100,8 @@ function idsThatPass(btf: Btf, { prefixes, shorts }: PrefixFilter): number[] {
     const at = name + (own ? start : baseStart);
     const first = from[at] ?? 0;
     const code = hash(first, from[at + 1] ?? 0, from[at + 2] ?? 0, from[at + 3] ?? 0);
-    if (prefixes[code] === 1 || shorts[first] === 1) ids.push(firstId + i);
+    if (prefixes[code] !== 1 && shorts[first] !== 1) continue;
+    if (filter.begins(from, at)) ids.push(firstId + i);
   }
   return ids;
 }
