@@ -92,7 +92,8 @@ export interface Kernel {
   openFile(path: string): Fd;
   /** Bytes available now, up to buffer.length; 0 when the read would block. */
   read(fd: Fd, buffer: Uint8Array): number;
-  mmap(fd: Fd, offset: number, length: number, writable: boolean): Mapping;
+  /** At `address` when one is given and free, for arenas; EEXIST when something is there. */
+  mmap(fd: Fd, offset: number, length: number, writable: boolean, address?: bigint): Mapping;
   /**
    * Calls `ready` on the event loop while `fd` is readable (level-triggered, one call per turn). Keeps the process
    * alive until stopped. Stop before closing `fd`.

@@ -1,12 +1,19 @@
-import { BpfError, isBpfError, NotSupportedError, printable } from '../errors.js';
-import type { Fd, Kernel, MapCreate } from '../kernel/kernel.js';
-import { kernelMapName } from '../object/maps.js';
+import { BpfError, isBpfError, printable } from '../errors.js';
+import type { Fd, Kernel, MapCreate, Mapping } from '../kernel/kernel.js';
 import type { DataSection, MapSpec, ObjectSpec } from '../object/spec.js';
-import { BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, BPF_MAP_TYPE } from '../uapi.js';
+import { BPF_MAP_TYPE } from '../uapi.js';
 import { explain } from './diagnose.js';
-import { arrayMmap, globalData, progName, supports } from './features.js';
+import { globalData, supports } from './features.js';
 import type { Ownership } from './live-object.js';
+import { type AttributeContext, isData, isFrozen, mapAttributes } from './map-attributes.js';
 import type { OpenMap, OpenObject } from './open-object.js';
+import { assertCompatible, openPinned } from './pinned-map.js';
+
+/** What creating an object's maps needs besides the object. */
+export interface MapContext extends Omit<AttributeContext, 'kernel' | 'objectName'> {
+  /** Where maps that are pinned by name go: a directory in a BPF file system. */
+  readonly pinRoot: string;
+}
 
 /** A map of the object with its descriptor; `fd` is undefined when it was left out. */
 export interface CreatedMap {
@@ -14,119 +21,54 @@ export interface CreatedMap {
   readonly fd: Fd | undefined;
   /** What the kernel was asked for, after rounding. */
   readonly attributes: MapCreate;
+  /** An arena's memory, which must be mapped before a program may use it. */
+  readonly arena?: Mapping;
 }
 
-// Types whose key and value the kernel does not let BTF describe (libbpf: bpf_object__create_map).
-const withoutBtf: ReadonlySet<number> = new Set([
-  BPF_MAP_TYPE.PERF_EVENT_ARRAY,
-  BPF_MAP_TYPE.CGROUP_ARRAY,
-  BPF_MAP_TYPE.STACK_TRACE,
-  BPF_MAP_TYPE.ARRAY_OF_MAPS,
-  BPF_MAP_TYPE.HASH_OF_MAPS,
-  BPF_MAP_TYPE.DEVMAP,
-  BPF_MAP_TYPE.DEVMAP_HASH,
-  BPF_MAP_TYPE.CPUMAP,
-  BPF_MAP_TYPE.XSKMAP,
-  BPF_MAP_TYPE.SOCKMAP,
-  BPF_MAP_TYPE.SOCKHASH,
-  BPF_MAP_TYPE.QUEUE,
-  BPF_MAP_TYPE.STACK,
-  BPF_MAP_TYPE.ARENA,
-]);
-
 /**
- * Creates the object's maps in its order, fills and freezes those of global data, and enters the inner maps that are
- * initialised statically (libbpf: bpf_object__create_maps). `btf` is the object's own, loaded, if the kernel took it.
+ * Creates the object's maps in its order, or opens the ones that are pinned; fills and freezes those of global data,
+ * and enters the inner maps that are initialised statically (libbpf: bpf_object__create_maps).
  */
-export function createMaps(object: OpenObject, ownership: Ownership, btf: Fd | undefined): CreatedMap[] {
+export function createMaps(object: OpenObject, ownership: Ownership, context: MapContext): CreatedMap[] {
   const { kernel } = ownership;
-  const created: CreatedMap[] = [];
-  for (const open of object.maps.values()) {
+  const full = { ...context, kernel, objectName: object.name };
+  const created = [...object.maps.values()].map((open): CreatedMap => {
     const { spec } = open;
-    const wanted = open.autocreate && (spec.section === undefined || supports(globalData, kernel));
-    const attributes = attributesOf(object.name, spec, open.maxEntries, kernel, btf);
-    if (!wanted) {
-      created.push({ open, fd: undefined, attributes });
-      continue;
+    const attributes = mapAttributes(spec, open.maxEntries, full);
+    if (!open.autocreate || (isData(spec) && !supports(globalData, kernel))) {
+      return { open, fd: undefined, attributes };
     }
-    refuseWhatIsNotDoneYet(spec);
-    const inner = spec.inner && createInner(object.name, spec.inner, kernel, btf);
-    try {
-      const request = inner === undefined ? attributes : { ...attributes, innerMapFd: inner };
-      const fd = ownership.fd(create(kernel, spec, request));
-      created.push({ open, fd, attributes });
-      if (spec.section) fill(kernel, object, open, spec.section, fd);
-    } finally {
-      if (inner !== undefined) kernel.close(inner);
-    }
-  }
+    const path = open.pinPath ?? (spec.pinByName ? `${context.pinRoot}/${spec.name}` : undefined);
+    const pinned = path === undefined ? undefined : reuse(ownership, spec, path, attributes);
+    if (pinned !== undefined) return { open, fd: pinned, attributes };
+    const fd = createOne(open, ownership, attributes, full);
+    if (spec.section && isData(spec)) fill(kernel, object, open, spec.section, fd);
+    const arena = spec.type === BPF_MAP_TYPE.ARENA ? mapArena(object, open, ownership, fd) : undefined;
+    if (path !== undefined) return { open, fd: pin(ownership, spec, path, fd, attributes), attributes };
+    return { open, fd, attributes, ...(arena && { arena }) };
+  });
   for (const { open, fd } of created) {
     if (fd !== undefined) enterInnerMaps(kernel, object.spec, open, fd, created);
   }
   return created;
 }
 
-function refuseWhatIsNotDoneYet(spec: MapSpec): void {
-  if (
-    spec.origin === 'data' ||
-    spec.origin === 'kconfig' ||
-    spec.origin === 'btf' ||
-    spec.origin === 'legacy'
-  ) {
-    if (!spec.pinByName) return;
-    throw new NotSupportedError(
-      'pinning by name',
-      `create map "${printable(spec.name)}": pinning by name is not supported yet`,
-    );
+function createOne(
+  open: OpenMap,
+  ownership: Ownership,
+  attributes: MapCreate,
+  context: AttributeContext,
+): Fd {
+  const { kernel } = ownership;
+  const { inner } = open.spec;
+  if (inner === undefined) return ownership.fd(create(kernel, open.spec, attributes));
+  // The kernel copies the inner map's shape; the map itself is not needed afterwards.
+  const template = create(kernel, inner, mapAttributes(inner, inner.maxEntries, context));
+  try {
+    return ownership.fd(create(kernel, open.spec, { ...attributes, innerMapFd: template }));
+  } finally {
+    kernel.close(template);
   }
-  throw new NotSupportedError(
-    spec.origin,
-    `create map "${printable(spec.name)}": ${spec.origin} maps are not supported yet; set its autocreate to false, or leave out what uses it`,
-  );
-}
-
-function attributesOf(
-  objectName: string,
-  spec: MapSpec,
-  maxEntries: number,
-  kernel: Kernel,
-  btf: Fd | undefined,
-): MapCreate {
-  let flags = spec.flags;
-  if (spec.section && (flags & BPF_F_MMAPABLE) !== 0 && !supports(arrayMmap, kernel))
-    flags &= ~BPF_F_MMAPABLE;
-  const request: MapCreate = {
-    type: spec.type,
-    keySize: spec.keySize,
-    valueSize: isRingBuffer(spec.type) ? 0 : spec.valueSize,
-    maxEntries: entriesOf(spec.type, maxEntries, kernel),
-    flags,
-  };
-  if (isRingBuffer(spec.type)) request.keySize = 0;
-  if (supports(progName, kernel)) request.name = kernelMapName(objectName, spec);
-  if (spec.numaNode !== 0) request.numaNode = spec.numaNode;
-  if (spec.mapExtra !== 0n) request.mapExtra = spec.mapExtra;
-  if (btf !== undefined && !withoutBtf.has(spec.type) && !isRingBuffer(spec.type)) {
-    if (spec.keyTypeId !== 0 || spec.valueTypeId !== 0) {
-      request.btfFd = btf;
-      request.btfKeyTypeId = spec.keyTypeId;
-      request.btfValueTypeId = spec.valueTypeId;
-    }
-  }
-  return request;
-}
-
-function isRingBuffer(type: number): boolean {
-  return type === BPF_MAP_TYPE.RINGBUF || type === BPF_MAP_TYPE.USER_RINGBUF;
-}
-
-/** Sizes the kernel insists on: a ring is a power of two of whole pages, a perf array has a slot a possible CPU. */
-function entriesOf(type: number, maxEntries: number, kernel: Kernel): number {
-  if (type === BPF_MAP_TYPE.PERF_EVENT_ARRAY && maxEntries === 0) return kernel.possibleCpus();
-  if (!isRingBuffer(type)) return maxEntries;
-  let size = kernel.pageSize;
-  while (size < maxEntries && size < 0x8000_0000) size *= 2;
-  return maxEntries === 0 ? 0 : size;
 }
 
 /** Creates one map; a kernel that does not like its BTF gets it without, as libbpf does. */
@@ -134,7 +76,7 @@ function create(kernel: Kernel, spec: MapSpec, request: MapCreate): Fd {
   try {
     return kernel.mapCreate(request);
   } catch (error) {
-    if (request.btfFd === undefined) throw createError(kernel, spec, request, error);
+    if (!request.btfKeyTypeId && !request.btfValueTypeId) throw createError(kernel, spec, request, error);
   }
   const { btfFd: _fd, btfKeyTypeId: _key, btfValueTypeId: _value, ...plain } = request;
   try {
@@ -144,21 +86,46 @@ function create(kernel: Kernel, spec: MapSpec, request: MapCreate): Fd {
   }
 }
 
-function createInner(objectName: string, spec: MapSpec, kernel: Kernel, btf: Fd | undefined): Fd {
-  return create(kernel, spec, attributesOf(objectName, spec, spec.maxEntries, kernel, btf));
-}
-
 function createError(kernel: Kernel, spec: MapSpec, request: MapCreate, cause: unknown): BpfError {
-  const name = printable(spec.name);
-  if (!isBpfError(cause))
-    return new BpfError('ERR_BPF_MAP_CREATE', `create map "${name}": ${String(cause)}`, { cause });
+  const head = `create map "${printable(spec.name)}"`;
+  if (!isBpfError(cause)) return new BpfError('ERR_BPF_MAP_CREATE', `${head}: ${String(cause)}`, { cause });
   const hint = explain(kernel, cause, { map: request });
-  return new BpfError(cause.code, `create map "${name}": ${cause.message}${hint ? `; ${hint}` : ''}`, {
-    errno: cause.errno,
-    syscall: cause.syscall,
+  const { code, errno, syscall } = cause;
+  return new BpfError(code, `${head}: ${cause.message}${hint ? `; ${hint}` : ''}`, {
+    errno,
+    syscall,
     hint,
     cause,
   });
+}
+
+/** The map pinned at `path`, if one is and it fits. */
+function reuse(ownership: Ownership, spec: MapSpec, path: string, wanted: MapCreate): Fd | undefined {
+  const { kernel } = ownership;
+  const fd = openPinned(kernel, path);
+  if (fd === undefined) return undefined;
+  ownership.fd(fd);
+  assertCompatible(spec.name, path, wanted, kernel.mapInfo(fd));
+  return fd;
+}
+
+/** Pins a new map; when another process was faster, its map is the one to use. */
+function pin(ownership: Ownership, spec: MapSpec, path: string, fd: Fd, attributes: MapCreate): Fd {
+  try {
+    ownership.kernel.pin(fd, path);
+    return fd;
+  } catch (error) {
+    const other =
+      isBpfError(error) && error.code === 'EEXIST' ? reuse(ownership, spec, path, attributes) : undefined;
+    if (other !== undefined) return other;
+    if (!isBpfError(error)) throw error;
+    const { code, errno, syscall } = error;
+    throw new BpfError(code, `pin map "${printable(spec.name)}" at ${printable(path)}: ${error.message}`, {
+      errno,
+      syscall,
+      cause: error,
+    });
+  }
 }
 
 function fill(kernel: Kernel, object: OpenObject, open: OpenMap, section: DataSection, fd: Fd): void {
@@ -169,12 +136,21 @@ function fill(kernel: Kernel, object: OpenObject, open: OpenMap, section: DataSe
   if (isFrozen(open.spec)) kernel.mapFreeze(fd);
 }
 
-/** True for sections the program may only read; freezing lets the verifier treat their contents as constants. */
-export function isFrozen({ section, flags }: MapSpec): boolean {
-  return (
-    section !== undefined &&
-    (section.kind === 'rodata' || section.kind === 'kconfig' || (flags & BPF_F_RDONLY_PROG) !== 0)
+/** Maps an arena where it wants to be (`map_extra`), and puts the object's `__arena` globals at its start. */
+function mapArena(object: OpenObject, open: OpenMap, ownership: Ownership, fd: Fd): Mapping {
+  const { kernel } = ownership;
+  const { mapExtra } = open.spec;
+  const arena = kernel.mmap(
+    fd,
+    0,
+    open.maxEntries * kernel.pageSize,
+    true,
+    mapExtra === 0n ? undefined : mapExtra,
   );
+  ownership.onClose(() => arena.close());
+  const globals = object.data.get(open.name);
+  if (globals !== undefined) new Uint8Array(arena.buffer).set(globals);
+  return arena;
 }
 
 function enterInnerMaps(

@@ -15,6 +15,15 @@ export interface ModuleFd {
   readonly index: number;
 }
 
+/** The kernel type, function or struct member a program is verified against. */
+export interface AttachTarget {
+  readonly btfId: number;
+  /** BTF of the module that `btfId` counts in. */
+  readonly btfObjFd?: Fd;
+  /** struct_ops: index of the member. */
+  readonly expectedAttachType?: number;
+}
+
 /** A variable or function of the kernel. */
 export interface FoundType {
   readonly btf: Btf;
@@ -58,11 +67,7 @@ export class KernelTypes {
    * The kernel type or function a program is verified against: undefined for kinds that have none, and for sections
    * that leave it open.
    */
-  attachTarget({
-    name,
-    section,
-    meaning,
-  }: OpenProgram): { readonly btfId: number; readonly btfObjFd?: Fd } | undefined {
+  attachTarget({ name, section, meaning }: OpenProgram): AttachTarget | undefined {
     const rule = meaning?.rule.attachBtf;
     if (rule === undefined || meaning === undefined || meaning.target === '') return undefined;
     const found = findAttachTarget(rule, meaning.target, {

@@ -4,12 +4,13 @@ import { CALL, type Insns, PseudoCall, PseudoLoad } from '../insn.js';
 import type { Fd, Kernel, ProgLoad } from '../kernel/kernel.js';
 import type { ObjectSpec } from '../object/spec.js';
 import { unknownSection } from '../program/kinds.js';
-import { BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS } from '../uapi.js';
+import { BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS, BPF_PROG_TYPE } from '../uapi.js';
 import type { AssembledProgram, Placement } from './assemble.js';
 import type { CreatedMap } from './create-maps.js';
 import { explain } from './diagnose.js';
 import type { ResolvedExtern } from './externs.js';
 import { btfFunc, expectedAttachType, progName, supports } from './features.js';
+import type { AttachTarget } from './kernel-types.js';
 import type { OpenProgram } from './open-object.js';
 import { type Poison, type SourceLine, verifierError } from './verifier-report.js';
 
@@ -25,7 +26,7 @@ export interface ProgramContext {
   /** The object's BTF in the kernel, if it took it. */
   readonly btf: Fd | undefined;
   /** For kinds that attach to a kernel type or function: its BTF id, and the module's BTF when it is not vmlinux's. */
-  readonly attach: { readonly btfId: number; readonly btfObjFd?: Fd } | undefined;
+  readonly attach: AttachTarget | undefined;
   /** CO-RE results of each function of the program. */
   outcomesOf(placement: Placement): readonly CoreOutcome[];
   /** 0 keeps the verifier quiet; its log is asked for when it refuses. */
@@ -53,15 +54,17 @@ export function loadProgram(open: OpenProgram, assembled: AssembledProgram, cont
   if (rule.attachType && (!rule.attachTypeOptional || supports(expectedAttachType, kernel))) {
     request.expectedAttachType = rule.attachType;
   }
-  if (rule.attachBtf) {
+  if (rule.attachBtf || rule.type === BPF_PROG_TYPE.STRUCT_OPS) {
     if (context.attach === undefined) {
-      throw new BpfError(
-        'ERR_BPF_ARGUMENT',
-        `load program "${name}": SEC("${printable(open.section)}") does not say what to attach to; write SEC("${printable(open.section)}/NAME")`,
-      );
+      const why = rule.attachBtf
+        ? `SEC("${printable(open.section)}") does not say what to attach to; write SEC("${printable(open.section)}/NAME")`
+        : 'no struct_ops map that is created uses it';
+      throw new BpfError('EINVAL', `load program "${name}": ${why}`, { errno: 22 });
     }
-    request.attachBtfId = context.attach.btfId;
-    if (context.attach.btfObjFd !== undefined) request.attachBtfObjFd = context.attach.btfObjFd;
+    const { btfId, btfObjFd, expectedAttachType: member } = context.attach;
+    request.attachBtfId = btfId;
+    if (btfObjFd !== undefined) request.attachBtfObjFd = btfObjFd;
+    if (member !== undefined) request.expectedAttachType = member;
   }
   if (context.fdArray !== undefined) request.fdArray = context.fdArray;
   if (context.btf !== undefined && supports(btfFunc, kernel)) {

@@ -6,14 +6,22 @@ import type { BpfMap, MapHandle, MapShape } from '../map/map.js';
 import { type DataMemory, openMemory } from '../map/memory.js';
 import type { FunctionSpec } from '../object/spec.js';
 import type { Program, ProgramHandle } from '../program/program.js';
+import { BPF_MAP_TYPE } from '../uapi.js';
 import { assemble, type Placement } from './assemble.js';
-import { type CreatedMap, createMaps, isFrozen, word } from './create-maps.js';
+import { type CreatedMap, createMaps, word } from './create-maps.js';
 import { resolveExterns } from './externs.js';
 import { KernelTypes } from './kernel-types.js';
 import { LiveObject, type LiveProgram, Ownership } from './live-object.js';
 import { loadBtf } from './load-btf.js';
 import { loadProgram } from './load-program.js';
+import { isData, isFrozen } from './map-attributes.js';
 import type { OpenObject, OpenProgram } from './open-object.js';
+import {
+  adjustStructOpsPrograms,
+  matchStructOps,
+  type StructOpsMaps,
+  structOpsTarget,
+} from './struct-ops.js';
 
 /** Settings of load(). */
 export interface LoadOptions {
@@ -22,6 +30,8 @@ export interface LoadOptions {
    * with a `.BTF` section. For kernels that have none of their own.
    */
   readonly kernelBtf?: string | Uint8Array;
+  /** Directory of a BPF file system for maps declared LIBBPF_PIN_BY_NAME; `/sys/fs/bpf` by default. */
+  readonly pinRoot?: string;
   /** Kernel configuration that goes before the kernel's own for `__kconfig` externs: lines such as `CONFIG_HZ=250`. */
   readonly kconfig?: string;
   /** Verifier log of programs that do load: 0 none (default), 1, 2, with 4 added for statistics. */
@@ -74,12 +84,17 @@ function buildWith(
   options: LoadOptions & { readonly shapes?: MapShapes },
 ): LiveObject {
   const { kernel } = ownership;
+  const structOps = matchAllStructOps(object, types);
   const wanted = [...object.progs.values()].filter((program) => program.autoload);
   const kconfig = object.data.get('.kconfig');
   const externs = resolveExterns(object.spec, kernel, types, { kconfig, user: options.kconfig ?? '' });
   const relocated = relocateFunctions(object, wanted, types);
   const btf = loadBtf(object.spec, ownership);
-  const created = createMaps(object, ownership, btf);
+  const created = createMaps(object, ownership, {
+    btf,
+    structOps,
+    pinRoot: options.pinRoot ?? '/sys/fs/bpf',
+  });
   const programs = wanted.map((open) => {
     const assembled = assemble(object.spec, open.spec, (fn) => relocated.get(fn)?.insns ?? fn.insns);
     const fd = loadProgram(open, assembled, {
@@ -89,13 +104,14 @@ function buildWith(
       externs,
       fdArray: types.fdArray(),
       btf,
-      attach: types.attachTarget(open),
+      attach: structOpsTarget(open, structOps) ?? types.attachTarget(open),
       outcomesOf: ({ fn }: Placement) => relocated.get(fn)?.outcomes ?? [],
       logLevel: options.verifierLogLevel ?? 0,
     });
     return { open, fd: ownership.fd(fd) };
   });
   fillProgramArrays(object, kernel, created, programs);
+  fillStructOps(structOps, programs);
   const maps = liveMaps(created, ownership, options.shapes ?? new Map());
   const data = liveData(created, ownership);
   return new LiveObject(object.name, ownership, {
@@ -103,6 +119,15 @@ function buildWith(
     data,
     programs: livePrograms(programs, ownership),
   });
+}
+
+/** Struct_ops maps that are to be created, and which programs that makes load. */
+function matchAllStructOps(object: OpenObject, types: KernelTypes): StructOpsMaps {
+  adjustStructOpsPrograms(object);
+  const maps = [...object.maps.values()].filter(
+    ({ spec, autocreate }) => spec.origin === 'struct_ops' && autocreate,
+  );
+  return new Map(maps.map((map) => [map.name, matchStructOps(object, map, types)]));
 }
 
 interface RelocatedFunction {
@@ -155,6 +180,17 @@ function refuseForeignByteOrder(object: OpenObject, kernel: Kernel): void {
   );
 }
 
+/** Descriptors of the programs into the values of struct_ops maps, which attaching hands over (bpf_map_prepare_vdata). */
+function fillStructOps(maps: StructOpsMaps, programs: readonly { open: OpenProgram; fd: Fd }[]): void {
+  for (const { value, callbacks } of maps.values()) {
+    const view = new DataView(value.buffer);
+    for (const { program, offset } of callbacks) {
+      const fd = programs.find(({ open }) => open.name === program)?.fd;
+      if (fd !== undefined) view.setBigUint64(offset, BigInt(fd), true);
+    }
+  }
+}
+
 /** Static initialisers of program arrays, which need the programs (libbpf: bpf_object_init_prog_arrays). */
 function fillProgramArrays(
   object: OpenObject,
@@ -163,7 +199,7 @@ function fillProgramArrays(
   programs: readonly { open: OpenProgram; fd: Fd }[],
 ): void {
   for (const { open, fd } of created) {
-    if (fd === undefined) continue;
+    if (fd === undefined || open.spec.type !== BPF_MAP_TYPE.PROG_ARRAY) continue;
     for (const slot of open.spec.slots) {
       if (slot.kind !== 'program') continue;
       const program = programs.find((candidate) => candidate.open.name === slot.name);
@@ -218,7 +254,7 @@ function liveMaps(
 function liveData(created: readonly CreatedMap[], ownership: Ownership): Map<string, DataMemory> {
   return new Map(
     created.flatMap((map) =>
-      map.open.spec.section && map.fd !== undefined
+      isData(map.open.spec) && map.fd !== undefined
         ? [[map.open.name, openMemory(handleOf(map, ownership), !isFrozen(map.open.spec))] as const]
         : [],
     ),

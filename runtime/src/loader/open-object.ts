@@ -8,6 +8,7 @@ export class OpenMap {
   readonly #owner: OpenObject;
   #maxEntries: number;
   #autocreate: boolean;
+  #pinPath: string | undefined;
 
   constructor(owner: OpenObject, spec: MapSpec) {
     this.#owner = owner;
@@ -34,6 +35,19 @@ export class OpenMap {
       );
     }
     this.#maxEntries = entries;
+  }
+
+  /**
+   * Where the map is pinned: load() uses the map that is there, or creates and pins it. Undefined: nowhere, unless its
+   * declaration asks for LIBBPF_PIN_BY_NAME.
+   */
+  get pinPath(): string | undefined {
+    return this.#pinPath;
+  }
+
+  set pinPath(path: string | undefined) {
+    this.#owner.assertOpen(`set pinPath of map "${printable(this.name)}"`);
+    this.#pinPath = path;
   }
 
   /** False leaves the map out; programs that use it then fail to load. */
