@@ -60,7 +60,7 @@ class NameFilter {
       const bytes = new TextEncoder().encode(name);
       const [a = 0, b = 0, c = 0, d = 0] = bytes;
       if (bytes.length < PREFIX) this.shorts[a] = 1;
-      else this.prefixes[hash(a, b, c, d)] = 1;
+      else this.prefixes[hash(a | (b << 8) | (c << 16) | (d << 24))] = 1;
       this.#names.push(bytes);
     }
   }
@@ -76,18 +76,20 @@ class NameFilter {
   }
 }
 
-function hash(a: number, b: number, c: number, d: number): number {
-  return Math.imul(a | (b << 8) | (c << 16) | (d << 24), 0x9e3779b1) >>> 16;
+/** `word` is the first four bytes, little-endian. */
+function hash(word: number): number {
+  return Math.imul(word, 0x9e3779b1) >>> 16;
 }
 
 /** One flat loop over raw bytes: it sees 130,000 types, once, before the engine has compiled it. */
 function idsThatPass(btf: Btf, filter: NameFilter): number[] {
   const { prefixes, shorts } = filter;
-  const { recordOffsets: offsets, bytes, base, littleEndian, firstString, firstId } = btf;
-  const baseBytes = base?.bytes ?? bytes;
+  const { recordOffsets: offsets, littleEndian, firstString, firstId } = btf;
+  const base = btf.base ?? btf;
+  const view = viewOf(btf);
+  const baseView = viewOf(base);
   const start = btf.tables.stringsStart - firstString;
-  const baseStart = base === undefined ? start : base.tables.stringsStart - base.firstString;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const baseStart = base.tables.stringsStart - base.firstString;
   const ids: number[] = [];
   for (let i = 0; i < offsets.length; i++) {
     const record = offsets[i] ?? 0;
@@ -96,12 +98,17 @@ function idsThatPass(btf: Btf, filter: NameFilter): number[] {
     const kind = (view.getUint32(record + 4, littleEndian) >>> 24) & 0x7f;
     if (kind === KIND_FUNC) continue;
     const own = name >= firstString;
-    const from = own ? bytes : baseBytes;
+    const from = own ? view : baseView;
     const at = name + (own ? start : baseStart);
-    const first = from[at] ?? 0;
-    const code = hash(first, from[at + 1] ?? 0, from[at + 2] ?? 0, from[at + 3] ?? 0);
-    if (prefixes[code] !== 1 && shorts[first] !== 1) continue;
-    if (filter.begins(from, at)) ids.push(firstId + i);
+    if (at + PREFIX <= from.byteLength) {
+      const word = from.getUint32(at, true);
+      if (prefixes[hash(word)] !== 1 && shorts[word & 0xff] !== 1) continue;
+    }
+    if (filter.begins(own ? btf.bytes : base.bytes, at)) ids.push(firstId + i);
   }
   return ids;
+}
+
+function viewOf({ bytes }: Btf): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
