@@ -31,7 +31,7 @@ interface Section {
 export function stripDebug(elf: Uint8Array): Uint8Array {
   const little = elf[5] !== 2;
   const sections = readSections(elf, little);
-  const kept = sections.filter((section) => !isDebug(section, sections));
+  const kept = sections.filter((section) => !isDispensable(section, sections));
   if (kept.length === sections.length) return elf;
   const newIndex = new Map(kept.map((section, index) => [section.index, index] as const));
   const strings = new StringTable();
@@ -75,19 +75,29 @@ function readSections(elf: Uint8Array, little: boolean): Section[] {
       link: view.getUint32(at + 40, little),
       info: view.getUint32(at + 44, little),
       size,
-      align: Number(view.getBigUint64(at + 48, little)),
+      align: plausibleAlignment(view.getBigUint64(at + 48, little)),
       bytes: type === NOBITS || index === 0 ? new Uint8Array(0) : elf.subarray(offset, offset + size),
       header: elf.slice(at, at + SECTION),
     };
   });
 }
 
-function isDebug(section: Section, sections: readonly Section[]): boolean {
-  if (section.type === REL || section.type === RELA) {
-    const target = sections[section.info];
-    return target !== undefined && target.index !== 0 && isDebug(target, sections);
-  }
-  return /^\.(debug_|zdebug_)/.test(section.name) || section.name === '.llvm_addrsig';
+/** Any file may claim any alignment; BPF objects need none beyond a page. */
+function plausibleAlignment(claimed: bigint): number {
+  const align = claimed > 4096n ? 8 : Number(claimed);
+  return (align & (align - 1)) === 0 ? Math.max(1, align) : 8;
+}
+
+function isDispensable(section: Section, sections: readonly Section[]): boolean {
+  if (section.type !== REL && section.type !== RELA) return isDebug(section);
+  const target = sections[section.info];
+  if (target === undefined || target.index === 0) return false;
+  // Loaders read BTF as it stands: its relocations only serve linkers.
+  return target.name === '.BTF' || target.name === '.BTF.ext' || isDebug(target);
+}
+
+function isDebug({ name }: Section): boolean {
+  return /^\.z?debug_/.test(name) || name === '.llvm_addrsig';
 }
 
 interface SymbolContext {
@@ -128,10 +138,10 @@ function renumberRelocations(
 ): void {
   const view = viewOf(bytes);
   const step = type === RELA ? 24 : 16;
+  // The symbol is the upper half of r_info.
+  const half = little ? 12 : 8;
   for (let at = 0; at + step <= bytes.length; at += step) {
-    const info = view.getBigUint64(at + 8, little);
-    const symbol = BigInt(symbols.get(Number(info >> 32n)) ?? 0);
-    view.setBigUint64(at + 8, (symbol << 32n) | (info & 0xffffffffn), little);
+    view.setUint32(at + half, symbols.get(view.getUint32(at + half, little)) ?? 0, little);
   }
 }
 
@@ -151,7 +161,7 @@ function writeObject(elf: Uint8Array, { kept, contents, newIndex, strings, littl
   let end = HEADER;
   for (const [at, section] of kept.entries()) {
     const bytes = stringTables.has(section.index) ? strings.bytes() : (contents[at] ?? new Uint8Array(0));
-    const padding = section.type === NOBITS ? 0 : -end & (Math.max(1, section.align) - 1);
+    const padding = section.type === NOBITS ? 0 : -end & (section.align - 1);
     const header = section.header;
     const view = viewOf(header);
     if (section.index !== 0) {
