@@ -3,7 +3,8 @@ import { readHostFile } from './kernel/host-file.js';
 import type { Kernel } from './kernel/kernel.js';
 import { linuxKernel } from './kernel/linux.js';
 import type { LiveObject } from './loader/live-object.js';
-import { type LoadOptions, load, type MapShapes } from './loader/load.js';
+import type { MapShapes } from './loader/live-parts.js';
+import { type LoadOptions, load } from './loader/load.js';
 import { OpenObject } from './loader/open-object.js';
 import { parseObject } from './object/parse.js';
 

@@ -84,6 +84,22 @@ export class Ownership {
   }
 }
 
+/** A struct_ops map, which is attached as a whole. */
+export interface LiveStructOps {
+  readonly name: string;
+  attach(): Link;
+}
+
+/** What load() made of an object. */
+export interface LiveParts {
+  readonly maps: ReadonlyMap<string, BpfMap>;
+  readonly data: ReadonlyMap<string, DataMemory>;
+  readonly programs: readonly LiveProgram[];
+  readonly structOps: readonly LiveStructOps[];
+  /** What the verifier said of each program, when load() was asked to keep it. */
+  readonly verifierLogs: ReadonlyMap<string, string>;
+}
+
 /** An object in the kernel: its maps, its programs, and the links of `attach()`. */
 export class LiveObject implements Disposable {
   readonly name: string;
@@ -91,29 +107,26 @@ export class LiveObject implements Disposable {
   /** Global data by section name: live memory, read-only where frozen. */
   readonly data: ReadonlyMap<string, DataMemory>;
   readonly progs: ReadonlyMap<string, Program>;
-  /** What `attach()` attached, by program name. */
+  /** What `attach()` attached, by name of the program or struct_ops map. */
   readonly links: ReadonlyMap<string, Link>;
   readonly #links = new Map<string, Link>();
+  /** What the verifier said, by program; empty unless load() was given a `verifierLogLevel`. */
+  readonly verifierLogs: ReadonlyMap<string, string>;
   readonly #programs: readonly LiveProgram[];
+  readonly #structOps: readonly LiveStructOps[];
   readonly #ownership: Ownership;
 
   constructor(
     name: string,
     ownership: Ownership,
-    {
-      maps,
-      data,
-      programs,
-    }: {
-      maps: ReadonlyMap<string, BpfMap>;
-      data: ReadonlyMap<string, DataMemory>;
-      programs: readonly LiveProgram[];
-    },
+    { maps, data, programs, structOps, verifierLogs }: LiveParts,
   ) {
     this.name = name;
     this.maps = maps;
     this.data = data;
+    this.verifierLogs = verifierLogs;
     this.#programs = programs;
+    this.#structOps = structOps;
     this.progs = new Map(programs.map(({ program }) => [program.name, program]));
     this.links = this.#links;
     this.#ownership = ownership;
@@ -128,18 +141,30 @@ export class LiveObject implements Disposable {
     this.#ownership.assertLive('attach');
     const made: Link[] = [];
     try {
-      for (const { program, open } of this.#programs) {
-        if (!open.autoattach || this.#links.has(program.name)) continue;
-        const link = open.meaning?.kind.autoAttach?.(program);
+      for (const { name, attach } of this.#attachments()) {
+        if (this.#links.has(name)) continue;
+        const link = attach();
         if (link === undefined) continue;
         made.push(link);
-        this.#links.set(program.name, link);
-        link.onDetach(() => this.#links.delete(program.name));
+        this.#links.set(name, link);
+        link.onDetach(() => this.#links.delete(name));
       }
     } catch (error) {
-      for (const link of made.reverse()) link.detach();
+      releaseAll(...made.reverse().map((link) => () => link.detach()));
       throw error;
     }
+  }
+
+  /** Programs in the object's order, then struct_ops maps, which need theirs. */
+  #attachments(): readonly { readonly name: string; attach(): Link | undefined }[] {
+    const programs = this.#programs.filter(({ open }) => open.autoattach);
+    return [
+      ...programs.map(({ program, open }) => ({
+        name: program.name,
+        attach: () => open.meaning?.kind.autoAttach?.(program),
+      })),
+      ...this.#structOps,
+    ];
   }
 
   /**

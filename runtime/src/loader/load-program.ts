@@ -31,6 +31,8 @@ export interface ProgramContext {
   outcomesOf(placement: Placement): readonly CoreOutcome[];
   /** 0 keeps the verifier quiet; its log is asked for when it refuses. */
   readonly logLevel: number;
+  /** Takes what the verifier said of a program it accepted, with a `logLevel` above 0. */
+  keepLog(log: string): void;
 }
 
 /** Loads one assembled program and returns its descriptor. */
@@ -93,7 +95,9 @@ function submit(
   for (let size = 64 << 10; ; size *= 4) {
     const log = { level: Math.max(context.logLevel, 1), buffer: new Uint8Array(size) };
     try {
-      return kernel.progLoad({ ...request, log });
+      const fd = kernel.progLoad({ ...request, log });
+      if (context.logLevel > 0) context.keepLog(logText(log.buffer));
+      return fd;
     } catch (error) {
       first ??= error;
       const full = isBpfError(error) && error.code === 'ENOSPC';

@@ -1,20 +1,23 @@
 import { type CoreOutcome, CoreRelocationError, relocateCore } from '../core/relocate.js';
 import { BpfError, printable } from '../errors.js';
-import type { Fd, Kernel } from '../kernel/kernel.js';
-import { mapKindOf } from '../map/kinds.js';
-import type { BpfMap, MapHandle, MapShape } from '../map/map.js';
-import { type DataMemory, openMemory } from '../map/memory.js';
+import type { Kernel } from '../kernel/kernel.js';
 import type { FunctionSpec } from '../object/spec.js';
-import type { Program, ProgramHandle } from '../program/program.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
 import { assemble, type Placement } from './assemble.js';
 import { type CreatedMap, createMaps, word } from './create-maps.js';
 import { resolveExterns } from './externs.js';
 import { KernelTypes } from './kernel-types.js';
-import { LiveObject, type LiveProgram, Ownership } from './live-object.js';
+import { LiveObject, Ownership } from './live-object.js';
+import {
+  type LoadedProgram,
+  liveData,
+  liveMaps,
+  livePrograms,
+  liveStructOps,
+  type MapShapes,
+} from './live-parts.js';
 import { loadBtf } from './load-btf.js';
 import { loadProgram } from './load-program.js';
-import { isData, isFrozen } from './map-attributes.js';
 import type { OpenObject, OpenProgram } from './open-object.js';
 import {
   adjustStructOpsPrograms,
@@ -37,9 +40,6 @@ export interface LoadOptions {
   /** Verifier log of programs that do load: 0 none (default), 1, 2, with 4 added for statistics. */
   readonly verifierLogLevel?: number;
 }
-
-/** How an object's maps become typed: by map name. Maps that are not listed give and take raw bytes. */
-export type MapShapes = ReadonlyMap<string, MapShape>;
 
 /**
  * Puts an object into a kernel in libbpf's order: BTF, maps (created, filled, frozen), programs, then the slots of
@@ -95,6 +95,7 @@ function buildWith(
     structOps,
     pinRoot: options.pinRoot ?? '/sys/fs/bpf',
   });
+  const verifierLogs = new Map<string, string>();
   const programs = wanted.map((open) => {
     const assembled = assemble(object.spec, open.spec, (fn) => relocated.get(fn)?.insns ?? fn.insns);
     const fd = loadProgram(open, assembled, {
@@ -107,17 +108,18 @@ function buildWith(
       attach: structOpsTarget(open, structOps) ?? types.attachTarget(open),
       outcomesOf: ({ fn }: Placement) => relocated.get(fn)?.outcomes ?? [],
       logLevel: options.verifierLogLevel ?? 0,
+      keepLog: (log) => verifierLogs.set(open.name, log),
     });
     return { open, fd: ownership.fd(fd) };
   });
   fillProgramArrays(object, kernel, created, programs);
   fillStructOps(structOps, programs);
-  const maps = liveMaps(created, ownership, options.shapes ?? new Map());
-  const data = liveData(created, ownership);
   return new LiveObject(object.name, ownership, {
-    maps,
-    data,
+    maps: liveMaps(created, ownership, options.shapes ?? new Map()),
+    data: liveData(created, ownership),
     programs: livePrograms(programs, ownership),
+    structOps: liveStructOps(created, structOps, ownership),
+    verifierLogs,
   });
 }
 
@@ -181,7 +183,7 @@ function refuseForeignByteOrder(object: OpenObject, kernel: Kernel): void {
 }
 
 /** Descriptors of the programs into the values of struct_ops maps, which attaching hands over (bpf_map_prepare_vdata). */
-function fillStructOps(maps: StructOpsMaps, programs: readonly { open: OpenProgram; fd: Fd }[]): void {
+function fillStructOps(maps: StructOpsMaps, programs: readonly LoadedProgram[]): void {
   for (const { value, callbacks } of maps.values()) {
     const view = new DataView(value.buffer);
     for (const { program, offset } of callbacks) {
@@ -196,7 +198,7 @@ function fillProgramArrays(
   object: OpenObject,
   kernel: Kernel,
   created: readonly CreatedMap[],
-  programs: readonly { open: OpenProgram; fd: Fd }[],
+  programs: readonly LoadedProgram[],
 ): void {
   for (const { open, fd } of created) {
     if (fd === undefined || open.spec.type !== BPF_MAP_TYPE.PROG_ARRAY) continue;
@@ -212,72 +214,4 @@ function fillProgramArrays(
       kernel.mapUpdate(fd, word(slot.index, object.spec), word(program.fd, object.spec));
     }
   }
-}
-
-function handleOf({ open, fd, attributes }: CreatedMap, ownership: Ownership): MapHandle {
-  return {
-    kernel: ownership.kernel,
-    name: open.name,
-    type: attributes.type,
-    keySize: attributes.keySize,
-    valueSize: attributes.valueSize,
-    maxEntries: attributes.maxEntries,
-    flags: attributes.flags ?? 0,
-    fd: () => {
-      if (fd === undefined) {
-        throw new BpfError(
-          'ERR_BPF_STATE',
-          `use map "${printable(open.name)}": it was not created (autocreate is false)`,
-        );
-      }
-      return ownership.live(fd, `use map "${open.name}"`);
-    },
-    onClose: (listener) => ownership.onClose(listener),
-    onDetach: (listener) => ownership.onDetach(listener),
-  };
-}
-
-function liveMaps(
-  created: readonly CreatedMap[],
-  ownership: Ownership,
-  shapes: MapShapes,
-): Map<string, BpfMap> {
-  return new Map(
-    created.map((map) => {
-      const shape = shapes.get(map.open.name);
-      const kind = shape?.kind ?? mapKindOf(map.attributes.type);
-      return [map.open.name, kind.open(handleOf(map, ownership), shape?.key, shape?.value)];
-    }),
-  );
-}
-
-function liveData(created: readonly CreatedMap[], ownership: Ownership): Map<string, DataMemory> {
-  return new Map(
-    created.flatMap((map) =>
-      isData(map.open.spec) && map.fd !== undefined
-        ? [[map.open.name, openMemory(handleOf(map, ownership), !isFrozen(map.open.spec))] as const]
-        : [],
-    ),
-  );
-}
-
-function livePrograms(
-  programs: readonly { open: OpenProgram; fd: Fd }[],
-  ownership: Ownership,
-): LiveProgram[] {
-  return programs.flatMap(({ open, fd }) => {
-    if (open.meaning === undefined) return [];
-    const { kind, rule, target } = open.meaning;
-    const handle: ProgramHandle = {
-      kernel: ownership.kernel,
-      name: open.name,
-      section: open.section,
-      target,
-      expectedAttachType: rule.attachType ?? 0,
-      fd: () => ownership.live(fd, `use program "${open.name}"`),
-      own: (link) => ownership.link(link),
-    };
-    const program: Program = new kind.program(handle);
-    return [{ program, open }];
-  });
 }

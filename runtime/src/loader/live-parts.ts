@@ -1,0 +1,101 @@
+import { BpfError, printable } from '../errors.js';
+import type { Fd } from '../kernel/kernel.js';
+import { attachStructOps } from '../link/struct-ops.js';
+import { mapKindOf } from '../map/kinds.js';
+import type { BpfMap, MapHandle, MapShape } from '../map/map.js';
+import { type DataMemory, openMemory } from '../map/memory.js';
+import type { Program, ProgramHandle } from '../program/program.js';
+import type { CreatedMap } from './create-maps.js';
+import type { LiveProgram, LiveStructOps, Ownership } from './live-object.js';
+import { isData, isFrozen } from './map-attributes.js';
+import type { OpenProgram } from './open-object.js';
+import type { StructOpsMaps } from './struct-ops.js';
+
+/** How an object's maps become typed: by map name. Maps that are not listed give and take raw bytes. */
+export type MapShapes = ReadonlyMap<string, MapShape>;
+
+/** A program the kernel took. */
+export interface LoadedProgram {
+  readonly open: OpenProgram;
+  readonly fd: Fd;
+}
+
+function handleOf({ open, fd, attributes }: CreatedMap, ownership: Ownership): MapHandle {
+  return {
+    kernel: ownership.kernel,
+    name: open.name,
+    type: attributes.type,
+    keySize: attributes.keySize,
+    valueSize: attributes.valueSize,
+    maxEntries: attributes.maxEntries,
+    flags: attributes.flags ?? 0,
+    fd: () => {
+      if (fd === undefined) {
+        throw new BpfError(
+          'ERR_BPF_STATE',
+          `use map "${printable(open.name)}": it was not created (autocreate is false)`,
+        );
+      }
+      return ownership.live(fd, `use map "${open.name}"`);
+    },
+    onClose: (listener) => ownership.onClose(listener),
+    onDetach: (listener) => ownership.onDetach(listener),
+  };
+}
+
+export function liveMaps(
+  created: readonly CreatedMap[],
+  ownership: Ownership,
+  shapes: MapShapes,
+): Map<string, BpfMap> {
+  return new Map(
+    created.map((map) => {
+      const shape = shapes.get(map.open.name);
+      const kind = shape?.kind ?? mapKindOf(map.attributes.type);
+      return [map.open.name, kind.open(handleOf(map, ownership), shape?.key, shape?.value)];
+    }),
+  );
+}
+
+export function liveData(created: readonly CreatedMap[], ownership: Ownership): Map<string, DataMemory> {
+  return new Map(
+    created.flatMap((map) =>
+      isData(map.open.spec) && map.fd !== undefined
+        ? [[map.open.name, openMemory(handleOf(map, ownership), !isFrozen(map.open.spec))] as const]
+        : [],
+    ),
+  );
+}
+
+export function livePrograms(programs: readonly LoadedProgram[], ownership: Ownership): LiveProgram[] {
+  return programs.flatMap(({ open, fd }) => {
+    if (open.meaning === undefined) return [];
+    const { kind, rule, target } = open.meaning;
+    const handle: ProgramHandle = {
+      kernel: ownership.kernel,
+      name: open.name,
+      section: open.section,
+      target,
+      expectedAttachType: rule.attachType ?? 0,
+      fd: () => ownership.live(fd, `use program "${open.name}"`),
+      own: (link) => ownership.link(link),
+    };
+    const program: Program = new kind.program(handle);
+    return [{ program, open }];
+  });
+}
+
+/** The struct_ops maps, each of which is attached as a whole. */
+export function liveStructOps(
+  created: readonly CreatedMap[],
+  structOps: StructOpsMaps,
+  ownership: Ownership,
+): LiveStructOps[] {
+  const { kernel } = ownership;
+  return created.flatMap(({ open: { name }, fd, attributes }) => {
+    const ops = structOps.get(name);
+    if (ops === undefined || fd === undefined) return [];
+    const request = { kernel, name, map: fd, flags: attributes.flags ?? 0, value: ops.value };
+    return [{ name, attach: () => ownership.link(attachStructOps(request)) }];
+  });
+}
