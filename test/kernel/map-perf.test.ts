@@ -6,6 +6,9 @@ import { BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
 import { liveMap, Sample } from '../unit/live-map.js';
 import { perfSender } from './sender.js';
 
+/** Milliseconds that a busy machine may need. */
+const PATIENCE = 15_000;
+
 const kernel = linuxKernel();
 const ending: (() => void)[] = [];
 afterEach(() => {
@@ -52,7 +55,7 @@ describe('a perf event array of this kernel', () => {
     const subscription = map.subscribe(() => seen++);
     for (let round = 1; round <= 20; round++) {
       sender.send(3);
-      await vi.waitFor(() => expect(seen).toBe(3 * round));
+      await vi.waitFor(() => expect(seen).toBe(3 * round), PATIENCE);
     }
     subscription.stop();
     setTimeout(() => sender.send(2), 5);
@@ -72,7 +75,7 @@ describe('a perf event array of this kernel', () => {
       seen++;
     });
     sender.send(50_000);
-    await vi.waitFor(() => expect(seen).toBe(50_000), 10_000);
+    await vi.waitFor(() => expect(seen).toBe(50_000), PATIENCE);
   });
 
   it('counts what is lost', async () => {
@@ -86,8 +89,8 @@ describe('a perf event array of this kernel', () => {
     await vi.waitFor(() => {
       sender.send(1);
       expect(lost).toBeGreaterThan(9_000);
-    });
-    await vi.waitFor(() => expect(map.stats().available).toBe(0));
+    }, PATIENCE);
+    await vi.waitFor(() => expect(map.stats().available).toBe(0), PATIENCE);
     expect(map.stats().lost).toBe(lost);
     expect(seen).toBeGreaterThan(100);
   });

@@ -7,6 +7,9 @@ import { liveMap, Sample } from '../unit/live-map.js';
 import { runChild } from './child.js';
 import { discardingSender, ringSender, type Sender } from './sender.js';
 
+/** Milliseconds that a busy machine may need. */
+const PATIENCE = 15_000;
+
 const kernel = linuxKernel();
 const ending: (() => void)[] = [];
 afterEach(() => {
@@ -61,7 +64,7 @@ describe('a ring buffer of this kernel', () => {
     map.subscribe(({ pid }) => seen.push(pid));
     for (let round = 1; round <= 20; round++) {
       sender.send(3);
-      await vi.waitFor(() => expect(seen).toHaveLength(3 * round));
+      await vi.waitFor(() => expect(seen).toHaveLength(3 * round), PATIENCE);
     }
     expect(seen).toEqual(upTo(60));
   });
@@ -100,7 +103,7 @@ describe('a ring buffer of this kernel', () => {
     map.subscribe(({ pid }) => seen.push(pid), { pollInterval: 5 });
     await turn();
     quiet.send(1);
-    await vi.waitFor(() => expect(seen).toEqual([2, 3]));
+    await vi.waitFor(() => expect(seen).toEqual([2, 3]), PATIENCE);
   });
 
   it('costs no CPU time while it waits', async () => {

@@ -4,6 +4,9 @@ import { fakeKernel } from '../../runtime/src/testing/index.js';
 import { BPF_ATTACH_TYPE, BPF_F_MMAPABLE, BPF_LINK_TYPE, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
 import { Sample, sample } from './live-map.js';
 
+/** Milliseconds that a busy machine may need. */
+const PATIENCE = 15_000;
+
 const array: MapCreate = { type: BPF_MAP_TYPE.ARRAY, name: 'table', keySize: 4, valueSize: 8, maxEntries: 4 };
 const ring: MapCreate = {
   type: BPF_MAP_TYPE.RINGBUF,
@@ -210,7 +213,7 @@ describe('fakeKernel: records', () => {
     const ready = vi.fn();
     const watch = kernel.watch(fd, ready);
     expect(kernel.emit('events', Sample, sample(1))).toBe(true);
-    await vi.waitFor(() => expect(ready.mock.calls.length).toBeGreaterThan(2));
+    await vi.waitFor(() => expect(ready.mock.calls.length).toBeGreaterThan(2), PATIENCE);
     watch.stop();
     const calls = ready.mock.calls.length;
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -146,6 +146,17 @@ describe.each([
     expect([...map]).toEqual([]);
   });
 
+  it('gives no entry twice when another is deleted right in front of it', () => {
+    const { map } = filled(10);
+    const seen: number[] = [];
+    for (const [key] of map) {
+      seen.push(key);
+      if (key === 0) map.delete(1);
+    }
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen.filter((key) => key !== 1)).toEqual([0, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
   it('ends although entries keep coming and going', () => {
     const { map } = filled(100, 200);
     let fresh = 1_000;

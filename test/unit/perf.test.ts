@@ -95,16 +95,39 @@ describe('a perf event array', () => {
   });
 
   it('puts records together that wrap around the end of the buffer', () => {
-    const { map, emit } = open({ cpus: 1 });
+    const { map, kernel } = open({ cpus: 1 });
     map.open({ pages: 1 });
-    for (let i = 0; i < 2_000; i++) {
-      emit(i);
-      emit(i + 1);
-      expect(map.consume().map(({ pid, ns }) => [pid, ns])).toEqual([
-        [i, BigInt(i) << 32n],
-        [i + 1, BigInt(i + 1) << 32n],
-      ]);
+    for (let i = 0; i < 500; i++) {
+      // 40 bytes with what goes before them: no divisor of a page.
+      const sent = Uint8Array.from({ length: 28 }, (_, at) => (i + at) & 0xff);
+      kernel.emit('events', sent);
+      kernel.emit('events', sent);
+      const seen: number[][] = [];
+      map.consume((_record, bytes) => seen.push([...bytes]));
+      expect(seen).toEqual([[...sent], [...sent]]);
     }
+  });
+
+  it('goes on behind a record whose listener throws, though the kernel wakes it no more', async () => {
+    const { map, emit } = open();
+    const seen: number[] = [];
+    const uncaught = new Promise((resolve) => {
+      const others = process.listeners('uncaughtException');
+      process.removeAllListeners('uncaughtException');
+      process.once('uncaughtException', (error) => {
+        for (const other of others) process.on('uncaughtException', other);
+        resolve(error);
+      });
+    });
+    map.subscribe(({ pid }) => {
+      if (pid === 1) throw new Error('mine');
+      seen.push(pid);
+    });
+    emit(1);
+    emit(2);
+    expect(await uncaught).toMatchObject({ message: 'mine' });
+    await turn();
+    expect(seen).toEqual([2]);
   });
 
   it('counts what was lost, and tells on which CPU', async () => {

@@ -19,7 +19,8 @@ export class FakePerfEvent extends Readable {
   #dropped = 0;
 
   constructor(event: PerfEvent, pageSize: number, littleEndian: boolean) {
-    super();
+    // Linux forgets that an event is readable as soon as somebody looked.
+    super(false);
     this.event = event;
     this.enabled = event.disabled !== true;
     this.#pageSize = pageSize;

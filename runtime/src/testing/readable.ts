@@ -3,9 +3,15 @@ import type { Watch } from '../kernel/kernel.js';
 // Longest delay a timer takes: it only has to exist.
 const FOREVER = 0x7fffffff;
 
-/** Something one can wait on, level-triggered as epoll: callbacks repeat, one a turn, while there is something to read. */
+/** Something one can wait on as with epoll. */
 export abstract class Readable {
   readonly #watches = new Set<() => void>();
+  readonly #repeats: boolean;
+
+  /** `repeats`: callbacks go on, one a turn, while there is something to read. Else there is one for each wake-up. */
+  constructor(repeats = true) {
+    this.#repeats = repeats;
+  }
 
   abstract readable(): boolean;
 
@@ -21,7 +27,7 @@ export abstract class Readable {
         due = undefined;
         if (!this.readable()) return;
         // Before the callback, which may throw: it stays readable then.
-        schedule();
+        if (this.#repeats) schedule();
         ready();
       });
     };
