@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { CompilerError, clangArguments, findClang, objectFile } from './compiler.js';
+import { clangArguments, findClang, objectFile } from './compiler.js';
 import { writeAll, writeOutput } from './files.js';
 import { type GenArguments, skeletonText } from './gen.js';
 import { CommandError, explained, report, within } from './report.js';
@@ -31,7 +31,7 @@ function attempt(clang: string, source: string, given: BuildArguments): number {
     buildOne(clang, source, given);
     return 0;
   } catch (error) {
-    return report(error instanceof CompilerError ? new CommandError(error.message) : error);
+    return report(error);
   }
 }
 
@@ -45,7 +45,7 @@ function buildOne(clang: string, source: string, given: BuildArguments): void {
     const args = clangArguments(source, compiled, { arch: process.arch, ...given });
     const { status, error } = spawnSync(clang, args, { stdio: ['ignore', 2, 2] });
     if (error) throw explained(`build ${source}`, error);
-    if (status !== 0) throw new CompilerError(`build ${source}: ${clang} refused it; see above`);
+    if (status !== 0) throw new CommandError(`build ${source}: ${clang} refused it; see above`);
     // Neither file is touched unless both are good.
     const text = within(`build ${source}`, () =>
       skeletonText({ ...given, object: compiled, output: undefined }),

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { loadBundle } from './bundle.js';
@@ -13,8 +13,22 @@ process.exitCode = genStatus() ?? (await (await import('./run.js')).run(args));
 
 /** The exit status of a plain `gen`, which the build has put into one file (prepare.ts). */
 function genStatus(): number | undefined {
-  const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-  if (args[0] !== 'gen' || !existsSync(file('./gen-bundle.cjs'))) return undefined;
+  if (args[0] !== 'gen' || !isFresh()) return undefined;
   const { bundle } = loadBundle(file('./gen-bundle.cjs'), file('./gen-bundle.cache'));
   return bundle.plainGen(args.slice(1));
+}
+
+/** Is the bundle there, and not older than what a bare `tsc -b` has compiled since? */
+function isFresh(): boolean {
+  const made = modified('./gen-bundle.cjs');
+  const compiled = ['./.tsbuildinfo', '../runtime/dist/.tsbuildinfo'].map(modified);
+  return made !== undefined && compiled.every((time) => time === undefined || time <= made);
+}
+
+function modified(name: string): number | undefined {
+  return statSync(file(name), { throwIfNoEntry: false })?.mtimeMs;
+}
+
+function file(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
 }

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { CommandError } from './report.js';
 import { UsageError } from './usage.js';
 
 /** Newest first; a plain `clang` may be older than what BPF needs. */
@@ -14,16 +15,11 @@ export function findClang(environment: Readonly<Record<string, string | undefine
     (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0,
   );
   if (found !== undefined) return found;
-  throw new CompilerError(
+  throw new CommandError(
     asked
       ? `build: $CLANG is ${asked}, which does not run`
       : 'build: no clang found (tried clang and clang-14 to clang-22); on Debian: apt-get install clang libbpf-dev',
   );
-}
-
-/** clang refused the source, or is not there. */
-export class CompilerError extends Error {
-  override readonly name = 'CompilerError';
 }
 
 /** `__TARGET_ARCH_*` of bpf_tracing.h and the multiarch folder of Debian, by Node's name. */

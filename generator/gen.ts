@@ -2,6 +2,7 @@ import { basename, dirname, relative, resolve, sep } from 'node:path';
 import { readInput, writeAll, writeOutput } from './files.js';
 import { generate } from './generate.js';
 import { identifier, objectName } from './names.js';
+import { within } from './report.js';
 import type { Wide } from './types.js';
 import { UsageError } from './usage.js';
 
@@ -22,7 +23,11 @@ export interface GenArguments {
 export function gen(given: GenArguments): void {
   const text = skeletonText(given);
   if (given.output === undefined || given.output === '-') writeAll(1, text);
-  else writeOutput(given.output, text);
+  else writeSkeleton(given.output, text);
+}
+
+function writeSkeleton(output: string, text: string): void {
+  within(`write ${output}`, () => writeOutput(output, text));
 }
 
 /** The skeleton that these arguments ask for. */

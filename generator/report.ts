@@ -35,10 +35,9 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 function systemReason(code: string, error: unknown): string {
-  const path = error instanceof Error && 'path' in error ? ` (${printable(String(error.path))})` : '';
   const text = error instanceof Error ? printable(error.message.replace(/^[A-Z]+: /, '')) : code;
   const reason = reasons[code];
-  return reason === undefined ? `${text} (${code})` : `${reason}${path}`;
+  return reason === undefined ? `${text} (${code})` : reason;
 }
 
 function errorCode(error: unknown): string | undefined {
