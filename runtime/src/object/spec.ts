@@ -17,7 +17,10 @@ export interface ObjectSpec {
   readonly maps: readonly MapSpec[];
   /** Entry programs in section, then offset order. */
   readonly programs: readonly ProgramSpec[];
-  /** Subprograms of `.text` and of sections that hold them; reached through `call` and `function` relocations. */
+  /**
+   * Subprograms of `.text` and of sections that hold them, then programs that others call (the same objects as in
+   * `programs`); reached through `call` and `function` relocations.
+   */
   readonly functions: readonly FunctionSpec[];
   /** Undefined symbols: kconfig values, kernel symbols, kfuncs. */
   readonly externs: readonly ExternSpec[];
@@ -45,7 +48,7 @@ export interface MapSpec {
   readonly valueTypeId: number;
   /** What libbpf declares through `values`: the inner map's shape. */
   readonly inner?: MapSpec;
-  /** Static initialisers: slot -> map name (map-in-map) or program name (prog array). */
+  /** Static initialisers: slot -> map name (map-in-map) or program name (prog array, struct_ops: slot is the member's index). */
   readonly slots: readonly {
     readonly index: number;
     readonly kind: 'map' | 'program';
@@ -53,7 +56,7 @@ export interface MapSpec {
   }[];
   /** Present for global data, kconfig and struct_ops: what the section holds. */
   readonly section?: DataSection;
-  /** `SEC(".maps")`, legacy `SEC("maps")`, global data, or a struct_ops variable. */
+  /** `SEC(".maps")`, legacy `SEC("maps")`, global data, a struct_ops variable, or an arena that holds global data. */
   readonly origin: 'btf' | 'legacy' | 'data' | 'kconfig' | 'struct_ops' | 'arena';
   /** False for `?.struct_ops` maps. */
   readonly autocreate: boolean;
@@ -113,7 +116,7 @@ export interface ProgramSpec extends FunctionSpec {
 export type Relocation =
   /** `ld_imm64` of a map's fd. `map` indexes {@link ObjectSpec.maps}. */
   | { readonly kind: 'map'; readonly insn: number; readonly map: number }
-  /** `ld_imm64` of an address inside a data map's value. */
+  /** `ld_imm64` of an address inside a data map's value; `offset` is all of it, what stands in the instruction included. */
   | { readonly kind: 'data'; readonly insn: number; readonly map: number; readonly offset: number }
   /** A call of a subprogram. `function` indexes {@link ObjectSpec.functions}. */
   | { readonly kind: 'call'; readonly insn: number; readonly function: number }
