@@ -5,9 +5,10 @@ import { inspect } from './inspect.js';
 import { nearest } from './nearest.js';
 import { within } from './report.js';
 import { UsageError } from './usage.js';
+import { verify } from './verify.js';
 import { version } from './version.js';
 
-const commandNames = ['gen', 'build', 'inspect'];
+const commandNames = ['gen', 'build', 'inspect', 'verify'];
 
 /** Parses a command line with all its help and complaints, and runs it. The answer is the exit status. */
 export async function runCommands(args: readonly string[]): Promise<number> {
@@ -85,6 +86,35 @@ function commandLine(finished: (status: number) => void) {
           })
           .option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
       ({ object, json }) => within(`inspect ${object}`, () => inspect({ object, json, colour: colourful() })),
+    )
+    .command(
+      'verify <objects..>',
+      'load each program alone into this kernel: which are accepted, and why not the others',
+      (command) =>
+        command
+          .positional('objects', {
+            type: 'string',
+            array: true,
+            demandOption: true,
+            describe: 'object files',
+          })
+          .option('btf', {
+            type: 'string',
+            requiresArg: true,
+            describe:
+              'BTF that CO-RE relocates against instead of this kernel: raw, or an ELF file with a .BTF section',
+          })
+          .option('expect', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'file of programs that may be refused, "OBJECT PROGRAM" a line',
+          })
+          .option('json', {
+            type: 'boolean',
+            default: false,
+            describe: 'print one line of JSON for each object',
+          }),
+      async (given) => finished(await verify({ ...given, colour: colourful() })),
     )
     .demandCommand(1, 'which command? bpfskel --help lists them')
     .strict()

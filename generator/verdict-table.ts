@@ -1,21 +1,29 @@
-import { styleText } from 'node:util';
 import type { Verdict, Verification } from '@bpfskel/runtime';
 import { printable } from '@bpfskel/runtime/inspect';
 
 type Row = readonly string[];
 
 const head: Row = ['program', 'section', 'verdict', 'insns', 'processed', 'states', 'stack', 'tag'];
+const styles = { bold: 1, red: 31, green: 32 } as const;
 const numeric = new Set(['insns', 'processed', 'states']);
 
 /** The verdicts on one object's programs as a table, then why the refused ones were refused. */
-export function verdictTable({ object, open, message, programs, load }: Verification, colour: boolean): string {
+export function verdictTable(
+  { object, open, message, programs, load }: Verification,
+  colour: boolean,
+): string {
   const name = printable(object);
   if (open !== 0) return `${name}: ${message ?? 'cannot be opened'}\n`;
-  const paint = (style: 'green' | 'red' | 'bold', text: string) => (colour ? styleText(style, text) : text);
+  const paint = (style: keyof typeof styles, text: string) =>
+    colour ? `\x1b[${styles[style]}m${text}\x1b[0m` : text;
   const rows = programs.map(cells);
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+  );
   const line = (row: Row) =>
-    row.map((cell, i) => (numeric.has(head[i] ?? '') ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)));
+    row.map((cell, i) =>
+      numeric.has(head[i] ?? '') ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
+    );
   const body = rows.map((row, i) => {
     const padded = line(row);
     padded[2] = paint(programs[i]?.err === 0 ? 'green' : 'red', padded[2] ?? '');

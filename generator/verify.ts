@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { Verdict, Verification } from '@bpfskel/runtime';
-import { readText } from './files.js';
+import { readInput, writeAll } from './files.js';
+import { within } from './report.js';
 import { UsageError } from './usage.js';
 import { verdictTable } from './verdict-table.js';
 
@@ -25,7 +26,7 @@ export async function verify({ objects, btf, expect, json, colour }: VerifyArgum
   let failed = 0;
   for (const path of objects) {
     const verification = verifyObject(path, btf === undefined ? {} : { kernelBtf: btf });
-    process.stdout.write(json ? `${jsonLine(verification)}\n` : verdictTable(verification, colour));
+    writeAll(1, json ? `${jsonLine(verification)}\n` : verdictTable(verification, colour));
     failed += unexpected(verification, expected, path);
   }
   return failed > 0 ? 1 : 0;
@@ -48,7 +49,8 @@ function jsonVerdict({ log: _log, ...verdict }: Verdict): Omit<Verdict, 'log'> {
 
 /** Lines `OBJECT PROGRAM`, with `#` before remarks. */
 function readExpected(path: string): Set<string> {
-  const lines = readText(path)
+  const text = within(`verify --expect ${path}`, () => new TextDecoder().decode(readInput(path)));
+  const lines = text
     .split('\n')
     .map((line) => line.replace(/#.*/, '').trim())
     .filter((line) => line !== '');

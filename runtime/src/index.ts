@@ -51,3 +51,11 @@ export type {
 export type { Program } from './program/program.js';
 export type { Skeleton } from './skeleton.js';
 export { type TracePipeOptions, tracePipe } from './trace-pipe.js';
+export {
+  type Verdict,
+  type Verification,
+  type VerifiedMap,
+  type VerifierStatistics,
+  type VerifyOptions,
+  verifyObject,
+} from './verify.js';

@@ -75,7 +75,13 @@ export function loadProgram(open: OpenProgram, assembled: AssembledProgram, cont
   return submit(kernel, request, open, assembled, context);
 }
 
-/** Loads quietly; when refused, again with a log that grows until it holds what the verifier says (bpf_object_load_prog). */
+/** Bytes. Kernels before 5.18 take less than 16 MiB; later ones keep the end of what does not fit. */
+const logSizes = [64 << 10, 1 << 20, (16 << 20) - 1, 128 << 20];
+
+/**
+ * Loads as quietly as was asked; when refused, again with a log that grows until it holds what the verifier says
+ * (libbpf: bpf_object_load_prog). The errno that counts is the first: a short log turns it into ENOSPC.
+ */
 function submit(
   kernel: Kernel,
   request: ProgLoad,
@@ -83,28 +89,40 @@ function submit(
   assembled: AssembledProgram,
   context: ProgramContext,
 ): Fd {
-  let first: unknown;
-  if (context.logLevel === 0) {
+  const { logLevel } = context;
+  let refused: { cause: unknown; log: string; truncated: boolean } | undefined;
+  if (logLevel === 0) {
     try {
       return kernel.progLoad(request);
-    } catch (error) {
-      first = error;
+    } catch (cause) {
+      refused = { cause, log: '', truncated: false };
     }
   }
-  const largest = 64 << 20;
-  for (let size = 64 << 10; ; size *= 4) {
-    const log = { level: Math.max(context.logLevel, 1), buffer: new Uint8Array(size) };
-    try {
-      const fd = kernel.progLoad({ ...request, log });
-      if (context.logLevel > 0) context.keepLog(logText(log.buffer));
-      return fd;
-    } catch (error) {
-      first ??= error;
-      const full = isBpfError(error) && error.code === 'ENOSPC';
-      if (full && size < largest) continue;
-      throw refusal(kernel, open, assembled, context, first, logText(log.buffer), full);
+  // Statistics alone (level 4) do not say why a program is refused.
+  const levels = logLevel === 4 ? [4, 5] : [Math.max(logLevel, 1)];
+  for (const level of levels) {
+    for (const size of logSizes) {
+      const log = { level, buffer: new Uint8Array(size) };
+      try {
+        const fd = kernel.progLoad({ ...request, log });
+        if (logLevel > 0) context.keepLog(logText(log.buffer));
+        return fd;
+      } catch (error) {
+        const truncated = isFull(error);
+        const said = logText(log.buffer);
+        const known = refused === undefined || isFull(refused.cause) ? error : refused.cause;
+        // A kernel that does not take a buffer of this size says nothing: what the last one held is all there is.
+        if (said === '' && refused !== undefined && refused.log !== '') break;
+        refused = { cause: known, log: said, truncated };
+        if (!truncated) break;
+      }
     }
   }
+  throw refusal(kernel, open, assembled, context, refused);
+}
+
+function isFull(error: unknown): boolean {
+  return isBpfError(error) && error.code === 'ENOSPC';
 }
 
 function logText(buffer: Uint8Array): string {
@@ -117,17 +135,13 @@ function refusal(
   open: OpenProgram,
   assembled: AssembledProgram,
   context: ProgramContext,
-  cause: unknown,
-  log: string,
-  truncated: boolean,
+  refused: { cause: unknown; log: string; truncated: boolean } | undefined,
 ): BpfError {
-  const program = open.name;
-  if (!isBpfError(cause)) {
-    return new BpfError('ERR_BPF_PROG_LOAD', `load program "${printable(program)}": ${String(cause)}`, {
-      cause,
-    });
-  }
-  const { code, errno = 0 } = cause;
+  const { name: program } = open;
+  const { cause, log = '', truncated = false } = refused ?? {};
+  const head = `load program "${printable(program)}"`;
+  if (!isBpfError(cause)) return new BpfError('ERR_BPF_PROG_LOAD', `${head}: ${String(cause)}`, { cause });
+  const { code, errno = 0, syscall } = cause;
   if (log.trim() !== '') {
     const lines = sourceLines(assembled);
     return verifierError({
@@ -142,8 +156,12 @@ function refusal(
     });
   }
   const hint = explain(kernel, cause, { program: { type: open.meaning?.rule.type ?? 0, name: program } });
-  const message = `load program "${printable(program)}": ${cause.message}${hint ? `; ${hint}` : ''}`;
-  return new BpfError(code, message, { errno, syscall: cause.syscall, hint, cause });
+  return new BpfError(code, `${head}: ${cause.message}${hint ? `; ${hint}` : ''}`, {
+    errno,
+    syscall,
+    hint,
+    cause,
+  });
 }
 
 /** Puts this kernel's descriptors and addresses into the instructions (libbpf: bpf_object__relocate_data). */
