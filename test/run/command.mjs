@@ -1,5 +1,6 @@
 // Runs one command of a phase: output kept, a progress line where someone is watching.
 import { spawn } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,10 +41,10 @@ function lastLine(text) {
  * Runs `command` without input and waits for it.
  * @param {string} label name on the progress line
  * @param {string[]} command program and arguments
- * @param {{ env?: Record<string, string>, cwd?: string }} [options]
+ * @param {{ env?: Record<string, string>, cwd?: string, log?: string }} [options] `log`: a file that grows with the output
  * @returns {Promise<{ status: number, output: string, seconds: number }>} 127 when there is no such program
  */
-export async function run(label, [program, ...args], { env = {}, cwd = root } = {}) {
+export async function run(label, [program, ...args], { env = {}, cwd = root, log } = {}) {
   const start = Date.now();
   const state = { start, line: '' };
   running.set(label, state);
@@ -57,6 +58,7 @@ export async function run(label, [program, ...args], { env = {}, cwd = root } = 
     });
     const keep = (chunk) => {
       pieces.push(chunk);
+      if (log !== undefined) appendFileSync(log, chunk);
       state.line = lastLine(chunk.toString()) || state.line;
     };
     child.stdout.on('data', keep);

@@ -1,5 +1,5 @@
 // Puts on a fresh machine what building and testing needs: npm packages, and Debian packages when this is root on Debian.
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run, say, tail } from './command.mjs';
 import { find, isRoot } from './host.mjs';
@@ -40,11 +40,21 @@ export function checkNode() {
   }
 }
 
-/** `npm ci` when node_modules is missing or older than the lock file. Returns the sentence of what went wrong. */
-export async function installNpm() {
+/** Whether node_modules holds what the lock file says. */
+function isInstalled() {
   const installed = join(root, 'node_modules/.package-lock.json');
-  const lock = join(root, 'package-lock.json');
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return undefined;
+  if (!existsSync(installed)) return false;
+  const has = JSON.parse(readFileSync(installed, 'utf8')).packages;
+  const locked = Object.entries(JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages);
+  const needed = locked.filter(
+    ([path, one]) => path.startsWith('node_modules/') && !one.link && !one.optional,
+  );
+  return needed.every(([path, { version }]) => has[path]?.version === version);
+}
+
+/** `npm ci` when node_modules is not what the lock file says. Returns the sentence of what went wrong. */
+export async function installNpm() {
+  if (isInstalled()) return undefined;
   say('installing npm packages (npm ci)');
   const { status, output } = await run('npm ci', ['npm', 'ci', '--include=dev', '--no-audit', '--no-fund']);
   return status === 0 ? undefined : `npm ci ended with status ${status}:\n${tail(output)}`;

@@ -25,8 +25,9 @@ async function oneTest(name, command) {
 }
 
 async function unit() {
-  const report = join(workspace('unit'), 'report.json');
-  const result = readReport(report, await run('unit', vitest('unit', report)));
+  const folder = workspace('unit');
+  const report = join(folder, 'report.json');
+  const result = readReport(report, await run('unit', vitest('unit', report), { log: join(folder, 'log') }));
   // These need nothing from the machine: there is no reason to skip one.
   const failed = result.skipped.map((name) => ({ name, why: 'skipped, but nothing may be skipped here' }));
   return { ...result, skipped: [], failed: [...result.failed, ...failed] };
@@ -54,8 +55,10 @@ function skeletons() {
 async function kernelHere() {
   const why = whyNoBpf();
   if (why) return { leftOut: why };
-  const report = join(workspace('kernel'), 'report.json');
-  return readReport(report, await run('kernel', ['test/run/private-mounts.sh', ...vitest('kernel', report)]));
+  const folder = workspace('kernel');
+  const report = join(folder, 'report.json');
+  const command = ['test/run/private-mounts.sh', ...vitest('kernel', report)];
+  return readReport(report, await run('kernel', command, { log: join(folder, 'log') }));
 }
 
 async function kernelEmulated(version) {
@@ -65,7 +68,8 @@ async function kernelEmulated(version) {
   if (prepared.status === 126) return { leftOut: prepared.output.trim().split('\n').at(-1) };
   // Emulation is ten to twenty times slower than the machine itself.
   const tests = vitest('kernel', '/vmshare/report.json', '--testTimeout=240000', '--hookTimeout=240000');
-  const ran = await run(version, [...machine, '-t', '900', '-s', share, '--', ...tests]);
+  const command = [...machine, '-t', '900', '-s', share, '--', ...tests];
+  const ran = await run(version, command, { log: join(share, 'log') });
   return readReport(join(share, 'report.json'), ran);
 }
 
