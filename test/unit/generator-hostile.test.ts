@@ -80,7 +80,7 @@ describe('a name from an object file', () => {
       if (ts.isPropertyAssignment(node) && ts.isCallExpression(node.initializer)) {
         const called = node.initializer.expression.getText();
         const key = ts.isComputedPropertyName(node.name) ? node.name.expression : node.name;
-        if (called === 'otherProgram' && 'text' in key) keys.push(key.text);
+        if (called === 'otherProgram' && 'text' in key) keys.push(String(key.text));
       }
       ts.forEachChild(node, visit);
     };
