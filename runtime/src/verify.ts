@@ -1,10 +1,13 @@
 import { type BpfError, isBpfError } from './errors.js';
+import { ERRNO } from './kernel/errno.js';
 import { readHostFile } from './kernel/host-file.js';
 import type { Kernel } from './kernel/kernel.js';
 import { linuxKernel } from './kernel/linux.js';
+import { userBtf } from './loader/kernel-btf.js';
+import type { LiveObject } from './loader/live-object.js';
 import { load } from './loader/load.js';
 import { roundEntries } from './loader/map-attributes.js';
-import { OpenObject } from './loader/open-object.js';
+import { OpenObject, type OpenProgram } from './loader/open-object.js';
 import { libbpfMapName } from './object/maps.js';
 import { parseObject } from './object/parse.js';
 import type { ObjectSpec } from './object/spec.js';
@@ -15,6 +18,8 @@ export interface VerifyOptions {
   readonly kernel?: Kernel;
   /** BTF that CO-RE relocates against instead of the running kernel's; as in load(). */
   readonly kernelBtf?: string | Uint8Array;
+  /** Called before each program is loaded, with its place among them, from 0. */
+  readonly onProgram?: (name: string, index: number, count: number) => void;
 }
 
 /** A map as it stands after open, under libbpf's name. */
@@ -63,6 +68,7 @@ export interface Verification {
   readonly object: string;
   /** 0, or the negative errno of opening it. */
   readonly open: number;
+  /** Why it cannot be opened, or else why it cannot be loaded as a whole. */
   readonly message?: string;
   readonly maps: readonly VerifiedMap[];
   readonly programs: readonly Verdict[];
@@ -72,12 +78,11 @@ export interface Verification {
 
 /**
  * Loads every program of an object alone into the kernel and takes it out again: which of them this kernel accepts, and
- * why not the others. Refusals are part of the answer; what is thrown is trouble with the host.
+ * why not the others. Refusals are part of the answer.
+ * @throws NotSupportedError where there is no BPF, BpfError when `kernelBtf` cannot be used
  */
-export function verifyObject(
-  path: string,
-  { kernel = linuxKernel(), kernelBtf }: VerifyOptions = {},
-): Verification {
+export function verifyObject(path: string, options: VerifyOptions = {}): Verification {
+  const { kernel = linuxKernel(), kernelBtf } = options;
   let spec: ObjectSpec;
   try {
     spec = parseObject(readHostFile(path));
@@ -85,36 +90,53 @@ export function verifyObject(
     const { err, message } = refusalOf(error);
     return { object: path, open: err, message, maps: [], programs: [], load: err };
   }
+  // What the user gave wrong is no fault of each program.
+  if (kernelBtf !== undefined) userBtf(kernelBtf, kernel);
   const name = objectName(path);
-  const options = kernelBtf === undefined ? {} : { kernelBtf };
-  const attempt = (wanted?: string) => {
+  const attempt: Attempt = (wanted) => {
     const open = new OpenObject(name, spec);
     if (wanted !== undefined)
       for (const program of open.progs.values()) program.autoload = program.name === wanted;
-    return load(open, kernel, { ...options, verifierLogLevel: wanted === undefined ? 0 : BPF_LOG_STATS });
+    return load(open, kernel, {
+      // Nothing may stay pinned, and slots of maps that are pinned already may be in use.
+      pinning: false,
+      verifierLogLevel: wanted === undefined ? 0 : BPF_LOG_STATS,
+      ...(kernelBtf === undefined ? {} : { kernelBtf }),
+    });
   };
-  const programs = [...new OpenObject(name, spec).progs.values()].map(
-    ({ name: program, section, meaning }): Verdict => {
-      const type = meaning?.rule.type ?? 0;
-      const facts = { name: program, section, type, attach: meaning?.rule.attachType ?? 0 };
-      try {
-        using live = attempt(program);
-        const info = live.progs.get(program)?.info();
-        const log = live.verifierLogs.get(program) ?? '';
-        if (info === undefined) return { ...facts, err: 0 };
-        return { ...facts, err: 0, tag: info.tag, insns: info.xlatedSize / 8, statistics: statisticsIn(log) };
-      } catch (error) {
-        return { ...facts, ...refusalOf(error) };
-      }
-    },
-  );
-  let whole = 0;
+  const opened = [...new OpenObject(name, spec).progs.values()];
+  const programs = opened.map((program, index) => {
+    options.onProgram?.(program.name, index, opened.length);
+    return verdictOn(program, attempt);
+  });
+  return { object: path, open: 0, ...whole(attempt), maps: mapsOf(name, spec, kernel), programs };
+}
+
+/** Loads the program of this name alone, or everything that loads by itself. */
+type Attempt = (program?: string) => LiveObject;
+
+function verdictOn({ name, section, meaning }: OpenProgram, attempt: Attempt): Verdict {
+  const facts = { name, section, type: meaning?.rule.type ?? 0, attach: meaning?.rule.attachType ?? 0 };
+  try {
+    using live = attempt(name);
+    const info = live.progs.get(name)?.info();
+    if (info === undefined) return { ...facts, err: 0 };
+    const statistics = statisticsIn(live.verifierLogs.get(name) ?? '');
+    const measured = { tag: info.tag, insns: info.xlatedSize / 8 };
+    return { ...facts, err: 0, ...measured, ...(statistics && { statistics }) };
+  } catch (error) {
+    return { ...facts, ...refusalOf(error) };
+  }
+}
+
+function whole(attempt: Attempt): { load: number; message?: string } {
   try {
     attempt().destroy();
+    return { load: 0 };
   } catch (error) {
-    whole = refusalOf(error).err;
+    const { err, message } = refusalOf(error);
+    return { load: err, message };
   }
-  return { object: path, open: 0, maps: mapsOf(name, spec, kernel), programs, load: whole };
 }
 
 const BPF_LOG_STATS = 4;
@@ -141,21 +163,25 @@ function refusalOf(error: unknown): { err: number; message: string; log?: string
   return { err: -(errnoOf(error) ?? 22), message: error.message, ...log };
 }
 
-function errnoOf(error: BpfError): number | undefined {
-  return error.errno ?? (isBpfError(error.cause) ? errnoOf(error.cause) : undefined);
+function errnoOf({ errno, code, cause }: BpfError): number | undefined {
+  if (errno !== undefined) return errno;
+  if (code in ERRNO) return ERRNO[code as keyof typeof ERRNO]; // checked
+  return isBpfError(cause) ? errnoOf(cause) : undefined;
 }
 
-function statisticsIn(log: string): VerifierStatistics {
+/** What a log of level {@link BPF_LOG_STATS} says; undefined when it says nothing of the kind. */
+function statisticsIn(log: string): VerifierStatistics | undefined {
   const number = (pattern: RegExp, field: string) => {
     const found = pattern.exec(log)?.[1];
     return found === undefined ? {} : { [field]: Number(found) };
   };
   const stack = /^stack depth (\S+)/m.exec(log)?.[1];
-  return {
+  const statistics: VerifierStatistics = {
     ...number(/^processed (\d+) insns/m, 'processed'),
-    ...number(/total_states (\d+)/, 'totalStates'),
-    ...number(/peak_states (\d+)/, 'peakStates'),
+    ...number(/\btotal_states (\d+)/, 'totalStates'),
+    ...number(/\bpeak_states (\d+)/, 'peakStates'),
     ...number(/^verification time (\d+) usec/m, 'time'),
     ...(stack === undefined ? {} : { stack }),
   };
+  return Object.keys(statistics).length > 0 ? statistics : undefined;
 }

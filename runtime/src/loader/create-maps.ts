@@ -13,6 +13,8 @@ import { assertCompatible, openPinned } from './pinned-map.js';
 export interface MapContext extends Omit<AttributeContext, 'kernel' | 'objectName'> {
   /** Where maps that are pinned by name go: a directory in a BPF file system. */
   readonly pinRoot: string;
+  /** False uses no pinned map and pins none. */
+  readonly pinning: boolean;
 }
 
 /** A map of the object with its descriptor; `fd` is undefined when it was left out. */
@@ -38,7 +40,7 @@ export function createMaps(object: OpenObject, ownership: Ownership, context: Ma
     if (!open.autocreate || (isData(spec) && !supports(globalData, kernel))) {
       return { open, fd: undefined, attributes };
     }
-    const path = open.pinPath ?? (spec.pinByName ? `${context.pinRoot}/${spec.name}` : undefined);
+    const path = context.pinning ? pinPath(open, context.pinRoot) : undefined;
     const pinned = path === undefined ? undefined : reuse(ownership, spec, path, attributes);
     if (pinned !== undefined) return { open, fd: pinned, attributes };
     const fd = createOne(open, ownership, attributes, full);
@@ -51,6 +53,10 @@ export function createMaps(object: OpenObject, ownership: Ownership, context: Ma
     if (fd !== undefined) enterInnerMaps(kernel, object.spec, open, fd, created);
   }
   return created;
+}
+
+function pinPath({ pinPath: path, spec }: OpenMap, root: string): string | undefined {
+  return path ?? (spec.pinByName ? `${root}/${spec.name}` : undefined);
 }
 
 function createOne(

@@ -41,16 +41,19 @@ export interface LoadOptions {
   readonly verifierLogLevel?: number;
 }
 
+/** What callers inside the runtime add. */
+export interface InternalLoadOptions extends LoadOptions {
+  readonly shapes?: MapShapes;
+  /** False neither uses nor makes pins of maps: nothing outlives the object, and nothing of others is written to. */
+  readonly pinning?: boolean;
+}
+
 /**
  * Puts an object into a kernel in libbpf's order: BTF, maps (created, filled, frozen), programs, then the slots of
  * program arrays. All or nothing: when a step fails, everything made before is given back.
  * @throws VerifierError, SyscallError, NotSupportedError, BpfError
  */
-export function load(
-  object: OpenObject,
-  kernel: Kernel,
-  options: LoadOptions & { readonly shapes?: MapShapes } = {},
-): LiveObject {
+export function load(object: OpenObject, kernel: Kernel, options: InternalLoadOptions = {}): LiveObject {
   object.assertOpen('load');
   refuseForeignByteOrder(object, kernel);
   const ownership = new Ownership(kernel, object.name);
@@ -64,11 +67,7 @@ export function load(
   }
 }
 
-function build(
-  object: OpenObject,
-  ownership: Ownership,
-  options: LoadOptions & { readonly shapes?: MapShapes },
-): LiveObject {
+function build(object: OpenObject, ownership: Ownership, options: InternalLoadOptions): LiveObject {
   const types = new KernelTypes(ownership.kernel, options.kernelBtf);
   try {
     return buildWith(types, object, ownership, options);
@@ -81,7 +80,7 @@ function buildWith(
   types: KernelTypes,
   object: OpenObject,
   ownership: Ownership,
-  options: LoadOptions & { readonly shapes?: MapShapes },
+  options: InternalLoadOptions,
 ): LiveObject {
   const { kernel } = ownership;
   const structOps = matchAllStructOps(object, types);
@@ -94,6 +93,7 @@ function buildWith(
     btf,
     structOps,
     pinRoot: options.pinRoot ?? '/sys/fs/bpf',
+    pinning: options.pinning ?? true,
   });
   const verifierLogs = new Map<string, string>();
   const programs = wanted.map((open) => {
@@ -209,6 +209,7 @@ function fillProgramArrays(
         throw new BpfError(
           'ERR_BPF_STATE',
           `fill map "${printable(open.name)}": slot ${slot.index} wants program "${printable(slot.name)}", which is not loaded`,
+          { errno: 9 },
         );
       }
       kernel.mapUpdate(fd, word(slot.index, object.spec), word(program.fd, object.spec));
