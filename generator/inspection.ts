@@ -7,10 +7,11 @@ import {
   type ObjectSpec,
   type ProgramSpec,
   relocationText,
+  sectionIdentifier,
 } from '@bpfskel/runtime/inspect';
 import { declaration } from './ctype.js';
 import { mapTypeName } from './map-types.js';
-import { Scope, sectionIdentifier } from './names.js';
+import { Scope } from './names.js';
 import { ReachedTypes } from './reach.js';
 
 /** What `bpfskel inspect` knows of an object: plain data, printed as it is by `--json`. Sizes and offsets are bytes. */
@@ -153,7 +154,7 @@ function inspectSection(map: MapSpec, btf: Btf | undefined): SectionInspection[]
   return [
     {
       name: section.name,
-      property: sectionIdentifier(map.name),
+      property: sectionIdentifier(map),
       size: section.bytes.length,
       variables: section.variables.map(({ name, typeId, offset, size, linkage }) => ({
         name,

@@ -8,12 +8,13 @@ import {
   type ObjectSpec,
   type ProgramSpec,
   printable,
+  sectionIdentifier,
   type VariableSpec,
 } from '@bpfskel/runtime/inspect';
 import { declaration } from './ctype.js';
 import { Imports } from './imports.js';
 import { mapTypeName } from './map-types.js';
-import { pascalCase, Scope, sectionIdentifier } from './names.js';
+import { pascalCase, Scope } from './names.js';
 import { comment, propertyKey, quote } from './quote.js';
 import { ReachedTypes } from './reach.js';
 import { findType, recordType } from './records.js';
@@ -130,7 +131,7 @@ function typeCode(
   for (const map of maps) reachMap(btf, reached, map, options);
   for (const { map, variables } of sections(spec)) {
     for (const { variable } of variables)
-      reached.add(variable.typeId, `${sectionIdentifier(map.name)}_${variable.name}`);
+      reached.add(variable.typeId, `${sectionIdentifier(map)}_${variable.name}`);
   }
   for (const type of options.types) reached.add(findType(btf, type), type);
   const table = new TypeTable({ btf, reached, imports, scope, wide: options.u64 });
@@ -228,8 +229,8 @@ function sections(spec: ObjectSpec): Section[] {
   return spec.maps.flatMap((map) => {
     const { section } = map;
     if (section === undefined || map.origin === 'struct_ops' || !section.mmapable) return [];
-    if (sectionScope.has(sectionIdentifier(map.name))) return [];
-    sectionScope.claimKey(sectionIdentifier(map.name));
+    if (sectionScope.has(sectionIdentifier(map))) return [];
+    sectionScope.claimKey(sectionIdentifier(map));
     const scope = new Scope();
     const variables = section.variables
       .filter((variable) => variable.linkage !== 'static')
@@ -243,7 +244,7 @@ function globalsEntry(
   { btf, table, imports }: Context,
 ): SkeletonModel['globals'][number] {
   return {
-    key: propertyKey(sectionIdentifier(map.name)),
+    key: propertyKey(sectionIdentifier(map)),
     variables: variables.map(({ key, variable: { typeId, name, offset, size } }) => ({
       doc: comment(
         `${btf ? declaration(btf, typeId, name) : name}; ${size} ${size === 1 ? 'byte' : 'bytes'} at ${offset}`,

@@ -32,11 +32,6 @@ export function objectName(fileName: string): string {
   return identifier(fileName.replace(/^.*[\\/]/, '').replace(/(\.bpf)?\.o$/, ''));
 }
 
-/** How bpftool calls a data section: `.data.foo` is `data_foo`. `map` is the name of its map. */
-export function sectionIdentifier(map: string): string {
-  return map.replace(/^\./, '').replace(/[^A-Za-z0-9_]/g, '_');
-}
-
 /** Names at one level: whoever comes first gets the name, others a number behind it. */
 export class Scope {
   readonly #taken = new Set<string>();

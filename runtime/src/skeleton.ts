@@ -10,8 +10,9 @@ import { BpfError, printable } from './errors.js';
 import type { Link } from './link/link.js';
 import type { LiveObject } from './loader/live-object.js';
 import type { OpenMap, OpenProgram } from './loader/open-object.js';
+import { sectionIdentifier } from './object/globals.js';
 import { parseObject } from './object/parse.js';
-import type { MapSpec, ObjectSpec } from './object/spec.js';
+import type { ObjectSpec } from './object/spec.js';
 import { type KernelLoadOptions, LoadableObject } from './open.js';
 
 /** What a generated module exports under the object's name. */
@@ -172,12 +173,6 @@ function accessors(globals: Readonly<Record<string, Global<unknown>>>, storage: 
     });
   }
   return Object.preventExtensions(fields);
-}
-
-/** The name of a data section in a skeleton, as bpftool makes it: `.data.foo` is `data_foo`. */
-export function sectionIdentifier(map: MapSpec): string {
-  if (map.section?.kind === 'arena') return 'arena';
-  return map.name.replace(/^\./, '').replace(/[^A-Za-z0-9_]/g, '_');
 }
 
 function* sectionsOf(description: Description, spec: ObjectSpec) {

@@ -1,6 +1,7 @@
+import { sectionIdentifier } from '@bpfskel/runtime/inspect';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { identifier, objectName, pascalCase, Scope, sectionIdentifier } from '../../generator/names.js';
+import { identifier, objectName, pascalCase, Scope } from '../../generator/names.js';
 import { nearest } from '../../generator/nearest.js';
 import { hostile } from './hostile-names.js';
 
@@ -42,7 +43,7 @@ describe('a name', () => {
     ['.rodata.str1.1', 'rodata_str1_1'],
     ['.kconfig', 'kconfig'],
   ])('of the section %s is %s', (section, expected) => {
-    expect(sectionIdentifier(section)).toBe(expected);
+    expect(sectionIdentifier({ name: section })).toBe(expected);
   });
 });
 

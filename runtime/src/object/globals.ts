@@ -99,3 +99,9 @@ function withZeros(facts: Omit<DataSection, 'bytes'>, size: number): DataSection
     },
   };
 }
+
+/** The name of a data section in a skeleton, as bpftool makes it: `.data.foo` is `data_foo`, globals of an arena `arena`. */
+export function sectionIdentifier({ name, section }: Pick<MapSpec, 'name' | 'section'>): string {
+  if (section?.kind === 'arena') return 'arena';
+  return name.replace(/^\./, '').replace(/[^A-Za-z0-9_]/g, '_');
+}
