@@ -1,0 +1,111 @@
+// Our side of the benchmark, in the manner of theirs.c: reads the names of samples from stdin, one a line, takes each
+// once, and answers with a line "WALL CPU COUNT": nanoseconds and how many operations took them.
+//   ours.mjs load OBJECT     load: open, load, attach, destroy
+//   ours.mjs data SKELETON   lookup, update, batch, consume, pipe
+//   ours.mjs import          import: of the package; once
+//   ours.mjs memory OBJECT   bare, loaded: resident bytes as COUNT; in this order
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+const ENTRIES = 10_000;
+const OPERATIONS = 20_000;
+
+const [mode, path] = process.argv.slice(2);
+let sum = 0n;
+
+function now() {
+  const { user, system } = process.cpuUsage();
+  return { wall: process.hrtime.bigint(), cpu: BigInt(user + system) * 1000n };
+}
+
+/** Takes a sample; what `action` returns is how many operations it was. */
+async function measure(action) {
+  const from = now();
+  const count = (await action()) ?? 1;
+  const to = now();
+  console.log(`${to.wall - from.wall} ${to.cpu - from.cpu} ${count}`);
+}
+
+function repeat(action) {
+  for (let i = 0; i < OPERATIONS; i++) action(i);
+  return OPERATIONS;
+}
+
+async function loadSamples() {
+  const { openObject } = await import('@bpfskel/runtime');
+  return {
+    load() {
+      const object = openObject(path).load();
+      object.attach();
+      object.destroy();
+    },
+  };
+}
+
+async function dataSamples() {
+  const { data } = await import(path);
+  const { maps, progs } = data.openAndLoad();
+  for (let key = 0; key < ENTRIES; key++) {
+    maps.stats.set(key, { packets: BigInt(key), bytes: BigInt(key) * 100n, last: key, flags: 0 });
+  }
+  const value = { packets: 1n, bytes: 0n, last: 0, flags: 0 };
+  const use = ({ packets, last, flags }) => {
+    if (packets < 0n) sum += packets + BigInt(last + flags);
+  };
+  const consume = () =>
+    maps.events.consume(({ time, pid, result, comm }) => {
+      if (comm === '') sum += time + BigInt(pid + result);
+    });
+  return {
+    lookup: () => repeat((i) => use(maps.stats.get(i % ENTRIES))),
+    update: () =>
+      repeat((i) => {
+        value.last = i;
+        maps.stats.set(i % ENTRIES, value);
+      }),
+    batch() {
+      let count = 0;
+      for (const [key, entry] of maps.stats) {
+        use(entry);
+        if (key >= 0) count++;
+      }
+      return count;
+    },
+    consume,
+    before: { consume: () => progs.emit.testRun() },
+    pipe() {
+      progs.emit.testRun();
+      return consume();
+    },
+  };
+}
+
+function resident() {
+  const pages = readFileSync('/proc/self/statm', 'utf8').split(' ')[1];
+  return Number(pages) * 4096;
+}
+
+async function memorySamples() {
+  const kept = [];
+  return {
+    bare: resident,
+    async loaded() {
+      const { openObject } = await import('@bpfskel/runtime');
+      kept.push(openObject(path).load());
+      return resident();
+    },
+  };
+}
+
+const samples = await {
+  load: loadSamples,
+  data: dataSamples,
+  memory: memorySamples,
+  import: () => ({ import: () => import('@bpfskel/runtime').then(() => 1) }),
+}[mode]();
+
+for await (const name of createInterface({ input: process.stdin })) {
+  samples.before?.[name]?.();
+  await measure(samples[name]);
+}
+process.exitCode = sum === 42n ? 1 : 0;
