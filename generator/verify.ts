@@ -19,7 +19,7 @@ export interface VerifyArguments {
 /** Where it happens: by default this kernel and the process's own output. */
 export interface VerifyHost {
   readonly kernel?: Kernel;
-  readonly print: (text: string) => void;
+  readonly print: (text: string) => unknown;
   readonly progress: Progress;
 }
 

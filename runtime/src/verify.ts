@@ -85,7 +85,7 @@ export function verifyObject(path: string, options: VerifyOptions = {}): Verific
   const { kernel = linuxKernel(), kernelBtf } = options;
   let spec: ObjectSpec;
   try {
-    spec = parseObject(readHostFile(path));
+    spec = unpinned(parseObject(readHostFile(path)));
   } catch (error) {
     const { err, message } = refusalOf(error);
     return { object: path, open: err, message, maps: [], programs: [], load: err };
@@ -98,8 +98,6 @@ export function verifyObject(path: string, options: VerifyOptions = {}): Verific
     if (wanted !== undefined)
       for (const program of open.progs.values()) program.autoload = program.name === wanted;
     return load(open, kernel, {
-      // Nothing may stay pinned, and slots of maps that are pinned already may be in use.
-      pinning: false,
       verifierLogLevel: wanted === undefined ? 0 : BPF_LOG_STATS,
       ...(kernelBtf === undefined ? {} : { kernelBtf }),
     });
@@ -110,6 +108,11 @@ export function verifyObject(path: string, options: VerifyOptions = {}): Verific
     return verdictOn(program, attempt);
   });
   return { object: path, open: 0, ...whole(attempt), maps: mapsOf(name, spec, kernel), programs };
+}
+
+/** Nothing may stay pinned, and maps that are pinned already are in use: their slots are not to be filled. */
+function unpinned(spec: ObjectSpec): ObjectSpec {
+  return { ...spec, maps: spec.maps.map((map) => ({ ...map, pinByName: false })) };
 }
 
 /** Loads the program of this name alone, or everything that loads by itself. */
