@@ -93,6 +93,7 @@ describe('byte offsets agree with this kernel', () => {
     ['btfLoad', undefined],
     ['linkCreate', 'link_create'],
     ['linkUpdate', 'link_update'],
+    ['progBindMap', 'prog_bind_map'],
     ['nextId', undefined],
   ];
   const nested: Readonly<Record<string, readonly string[]>> = {

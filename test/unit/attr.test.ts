@@ -172,6 +172,7 @@ describe('a bpf_attr', () => {
         }),
       '3 . 18 . 5 . 6 .',
     ],
+    ['binds a map to a program', () => attrs.progBindMapAttr(4, 5), '4 5'],
     ['exchanges the program of a link', () => attrs.linkUpdateAttr(4, 5), '4 5'],
     [
       'opens a raw tracepoint by name',

@@ -96,6 +96,7 @@ export const ATTR = {
     tracing_cookie: 24,
   },
   linkUpdate: { link_fd: 0, new_prog_fd: 4 },
+  progBindMap: { prog_fd: 0, map_fd: 4 },
 } as const;
 
 /** The four fields every map element command shares, in a buffer that is reused from call to call. */
@@ -235,6 +236,10 @@ export function linkCreateAttr(link: LinkCreate): Fields {
 
 export function linkUpdateAttr(link: Fd, prog: Fd): Fields {
   return new Fields(ATTR_SIZE).u32(ATTR.linkUpdate.link_fd, link).u32(ATTR.linkUpdate.new_prog_fd, prog);
+}
+
+export function progBindMapAttr(prog: Fd, map: Fd): Fields {
+  return new Fields(ATTR_SIZE).u32(ATTR.progBindMap.prog_fd, prog).u32(ATTR.progBindMap.map_fd, map);
 }
 
 export function rawTracepointAttr(prog: Fd, name: string | undefined, addressOf: AddressOf): Fields {

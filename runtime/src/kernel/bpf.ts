@@ -1,3 +1,4 @@
+import { unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BPF_CMD, kernelVersion } from '../uapi.js';
 import { Addresses } from './addresses.js';
@@ -5,7 +6,7 @@ import * as attrs from './attr.js';
 import { goodFd } from './descriptors.js';
 import { ERRNO, syscallError } from './errno.js';
 import type { Fields } from './fields.js';
-import { fileSystemMagic } from './host.js';
+import { fileSystemMagic, refusing } from './host.js';
 import * as infos from './info.js';
 import type { BtfObject, Fd, Kernel, ProgLoad, TestRun, TestRunResult } from './kernel.js';
 import type { Libc } from './libc.js';
@@ -136,7 +137,7 @@ export function mapCalls(libc: Libc, version: number): MapCalls {
 
 type ProgCalls = Pick<
   Kernel,
-  'progLoad' | 'progTestRun' | 'progInfo' | 'progById' | 'btfLoad' | 'btfById' | 'btfObjects'
+  'progLoad' | 'progTestRun' | 'progInfo' | 'progBindMap' | 'progById' | 'btfLoad' | 'btfById' | 'btfObjects'
 >;
 
 export function progCalls(libc: Libc, version: number): ProgCalls {
@@ -160,6 +161,7 @@ export function progCalls(libc: Libc, version: number): ProgCalls {
         ids = new Uint32Array(count);
       }
     },
+    progBindMap: (prog, map) => bpf.run('PROG_BIND_MAP', attrs.progBindMapAttr(prog, map)),
     progById: (id) => bpf.open('PROG_GET_FD_BY_ID', attrs.singleAttr(id), `program id ${id}`),
     btfLoad(btf, log) {
       raiseMemlock(libc, version);
@@ -232,7 +234,7 @@ function testRun(bpf: Bpf, fd: Fd, run: TestRun): TestRunResult {
 
 type LinkCalls = Pick<
   Kernel,
-  'linkCreate' | 'linkUpdate' | 'linkDetach' | 'linkInfo' | 'rawTracepointOpen' | 'pin' | 'pinned'
+  'linkCreate' | 'linkUpdate' | 'linkDetach' | 'linkInfo' | 'rawTracepointOpen' | 'pin' | 'pinned' | 'unpin'
 >;
 
 export function linkCalls(libc: Libc): LinkCalls {
@@ -250,6 +252,7 @@ export function linkCalls(libc: Libc): LinkCalls {
       }
     },
     pinned: (path) => bpf.open('OBJ_GET', attrs.objectAttr(path, undefined, bpf.addressOf), path),
+    unpin: (path) => refusing(path, () => unlinkSync(path)),
   };
 }
 

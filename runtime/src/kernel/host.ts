@@ -121,7 +121,8 @@ function unlessMissing<T>(path: string, action: () => T): T | undefined {
   }
 }
 
-function refusing<T>(path: string, action: () => T): T {
+/** What `action` gives; Node's own error about `path` becomes a SyscallError. */
+export function refusing<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {

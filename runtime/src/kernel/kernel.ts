@@ -46,6 +46,8 @@ export interface Kernel {
   progLoad(prog: ProgLoad): Fd;
   progTestRun(fd: Fd, run: TestRun): TestRunResult;
   progInfo(fd: Fd): ProgInfo;
+  /** BPF_PROG_BIND_MAP: keeps a map alive with a program that does not use it (since 5.10). */
+  progBindMap(prog: Fd, map: Fd): void;
   /** The fd of a loaded program by its id; ENOENT when it is gone. */
   progById(id: number): Fd;
   btfLoad(btf: Uint8Array, log?: VerifierLog): Fd;
@@ -63,6 +65,8 @@ export interface Kernel {
   pin(fd: Fd, path: string): void;
   /** Opens what is pinned at `path`. */
   pinned(path: string): Fd;
+  /** Removes a pin; what it held lives on while something else holds it. */
+  unpin(path: string): void;
 
   // Perf events.
   perfEventOpen(event: PerfEvent): Fd;

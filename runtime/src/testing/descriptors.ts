@@ -13,8 +13,8 @@ export interface FakeProgram {
   readonly expectedAttachType: number;
   readonly license: string;
   readonly insns: Uint8Array;
-  /** Maps whose descriptors its instructions hold. */
-  readonly maps: readonly FakeMap[];
+  /** Maps whose descriptors its instructions hold, and those bound to it. */
+  readonly maps: FakeMap[];
   readonly attachBtfId: number;
 }
 

@@ -2,11 +2,12 @@ import type { Fd, LinkCreate, LinkInfo, XdpQuery } from '../kernel/kernel.js';
 import {
   BPF_ATTACH_TYPE,
   BPF_LINK_TYPE,
+  BPF_PROG_TYPE,
   PERF_TYPE_TRACEPOINT,
   XDP_FLAGS_SKB_MODE,
   XDP_FLAGS_UPDATE_IF_NOEXIST,
 } from '../uapi.js';
-import type { Descriptors, FakeLink } from './descriptors.js';
+import type { Descriptors, FakeLink, FakeProgram } from './descriptors.js';
 import { refusal } from './refusal.js';
 
 /** Programs in their places: links, and what stands in for them on older kernels. */
@@ -33,6 +34,7 @@ export class FakeAttachments {
 
   create({ prog, attachType, target, flags = 0, options }: LinkCreate): Fd {
     const syscall = 'bpf(BPF_LINK_CREATE)';
+    if (attachType === BPF_ATTACH_TYPE.STRUCT_OPS) return this.#createStructOps(prog, flags);
     const { program } = this.#descriptors.get(prog, 'program', syscall);
     const cookie = options !== undefined && 'cookie' in options ? options.cookie : 0n;
     let text = '';
@@ -45,6 +47,23 @@ export class FakeAttachments {
       text = this.#describe(target.fd, syscall);
     }
     return this.#open({ via: 'link', program, attachType, target: text, flags, cookie });
+  }
+
+  /** Such a link holds a map instead of a program; `program` stands for it. */
+  #createStructOps(fd: Fd, flags: number): Fd {
+    const { map } = this.#descriptors.get(fd, 'map', 'bpf(BPF_LINK_CREATE)');
+    const program: FakeProgram = {
+      id: 0,
+      name: map.name,
+      type: BPF_PROG_TYPE.STRUCT_OPS,
+      license: '',
+      expectedAttachType: 0,
+      attachBtfId: 0,
+      insns: new Uint8Array(0),
+      maps: [map],
+    };
+    const attachType = BPF_ATTACH_TYPE.STRUCT_OPS;
+    return this.#open({ via: 'link', program, attachType, target: map.name, flags, cookie: 0n });
   }
 
   rawTracepoint(prog: Fd, name = ''): Fd {
@@ -150,6 +169,7 @@ export class FakeAttachments {
 
 function linkType(link: FakeLink): number {
   if (link.via === 'raw_tracepoint') return BPF_LINK_TYPE.RAW_TRACEPOINT;
+  if (link.attachType === BPF_ATTACH_TYPE.STRUCT_OPS) return BPF_LINK_TYPE.STRUCT_OPS;
   if (link.attachType === BPF_ATTACH_TYPE.XDP) return BPF_LINK_TYPE.XDP;
   return link.attachType === BPF_ATTACH_TYPE.PERF_EVENT ? BPF_LINK_TYPE.PERF_EVENT : BPF_LINK_TYPE.TRACING;
 }

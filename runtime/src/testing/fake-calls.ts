@@ -22,6 +22,8 @@ import type { FakeMap } from './fake-map.js';
 import { makeMap } from './make-map.js';
 import { refusal } from './refusal.js';
 
+const BTF_DIRECTORY = '/sys/kernel/btf';
+
 /** The fake kernel as those see it who make system calls. */
 export abstract class FakeCalls extends FakeHost implements Kernel {
   /** The programs that something holds: a descriptor, a pin or an attachment. */
@@ -141,6 +143,14 @@ export abstract class FakeCalls extends FakeHost implements Kernel {
     };
   }
 
+  progBindMap(prog: Fd, map: Fd): void {
+    const { program } = this.descriptors.get(prog, 'program', 'bpf(BPF_PROG_BIND_MAP)');
+    this.enter('progBindMap', program.name);
+    if (this.version < kernelVersion(5, 10)) throw refusal('bpf(BPF_PROG_BIND_MAP)', 'EINVAL');
+    const bound = this.#map(map, 'PROG_BIND_MAP');
+    if (!program.maps.includes(bound)) program.maps.push(bound);
+  }
+
   progById(id: number): Fd {
     const program = this.programs.find((candidate) => candidate.id === id);
     if (program === undefined) throw refusal('bpf(BPF_PROG_GET_FD_BY_ID)', 'ENOENT');
@@ -153,13 +163,18 @@ export abstract class FakeCalls extends FakeHost implements Kernel {
     return this.descriptors.open({ kind: 'btf', id: this.nextId(), bytes: btf.slice() });
   }
 
+  /** One for each file of `/sys/kernel/btf`; ids count from 1 in order of name. */
   btfObjects(): readonly BtfObject[] {
     this.enter('btfObjects');
-    return [];
+    const names = this.files.list(BTF_DIRECTORY) ?? [];
+    return names.map((name, index) => ({ id: index + 1, name, kernel: true }));
   }
 
   btfById(id: number): Fd {
-    throw refusal('bpf(BPF_BTF_GET_FD_BY_ID)', 'ENOENT', `BTF id ${id}`);
+    const name = this.files.list(BTF_DIRECTORY)?.[id - 1];
+    const file = name === undefined ? undefined : this.files.find(`${BTF_DIRECTORY}/${name}`);
+    if (file === undefined) throw refusal('bpf(BPF_BTF_GET_FD_BY_ID)', 'ENOENT', `BTF id ${id}`);
+    return this.descriptors.open({ kind: 'btf', id, bytes: file.bytes });
   }
 
   linkCreate(link: LinkCreate): Fd {
@@ -193,6 +208,11 @@ export abstract class FakeCalls extends FakeHost implements Kernel {
     const object = this.descriptors.find(fd);
     if (object === undefined) throw refusal('bpf(BPF_OBJ_PIN)', 'EBADF', path);
     this.pins.set(path, object);
+  }
+
+  unpin(path: string): void {
+    this.enter('unpin', path);
+    if (!this.pins.delete(path)) throw refusal('unlink', 'ENOENT', path);
   }
 
   pinned(path: string): Fd {

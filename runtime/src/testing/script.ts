@@ -102,6 +102,7 @@ const commands: Readonly<Partial<Record<keyof Kernel, string>>> = {
   rawTracepointOpen: 'RAW_TRACEPOINT_OPEN',
   pin: 'OBJ_PIN',
   pinned: 'OBJ_GET',
+  progBindMap: 'PROG_BIND_MAP',
 };
 const others: Readonly<Partial<Record<keyof Kernel, string>>> = {
   readFile: 'open',
@@ -109,6 +110,7 @@ const others: Readonly<Partial<Record<keyof Kernel, string>>> = {
   buildConfig: 'open',
   listDirectory: 'open',
   openFile: 'open',
+  unpin: 'unlink',
   perfEventOpen: 'perf_event_open',
   perfEventSetBpf: 'ioctl(PERF_EVENT_IOC_SET_BPF)',
   perfEventEnable: 'ioctl(PERF_EVENT_IOC_ENABLE)',
