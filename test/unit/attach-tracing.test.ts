@@ -82,8 +82,8 @@ describe('attaching a tracing program', () => {
     [
       'lockdown',
       '/sys/kernel/security/lockdown',
-      'none [integrity] confidentiality',
-      'lockdown is on (integrity)',
+      'none integrity [confidentiality]',
+      'kernel lockdown is "confidentiality"',
     ],
   ])('sees %s', (_name, path, content, text) => {
     const host = fakeHost();

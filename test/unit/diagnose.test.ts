@@ -27,7 +27,8 @@ interface Host {
 function why(errno: keyof typeof ERRNO, request: Request, { files = {}, version = [6, 12] }: Host = {}) {
   const host = fakeHost({ version: kernelVersion(...version), release: `${version.join('.')}.0-test` });
   for (const [path, text] of Object.entries({ ...initial, ...files })) host.file(path, text);
-  return explain(host.kernel, syscallError('bpf(BPF_X)', ERRNO[errno]), request);
+  const reason = explain(host.kernel, syscallError('bpf(BPF_X)', ERRNO[errno]), request);
+  return reason && [reason.why, ...(reason.hint === undefined ? [] : [reason.hint])].join('. ');
 }
 
 describe('EPERM', () => {
@@ -36,7 +37,7 @@ describe('EPERM', () => {
       'comes of missing capabilities, which differ by program type',
       program('KPROBE'),
       { files: { [STATUS]: NOBODY, [SYSCTL]: '2\n' } },
-      /lacks CAP_BPF and CAP_PERFMON, and this kernel keeps BPF from unprivileged.*setcap cap_bpf,cap_perfmon\+ep/,
+      /lacks CAP_BPF and CAP_PERFMON, and this kernel keeps BPF from others.*setcap cap_bpf,cap_perfmon\+ep/,
     ],
     [
       'asks CAP_NET_ADMIN of XDP',
@@ -44,7 +45,7 @@ describe('EPERM', () => {
       { files: { [STATUS]: NOBODY, [SYSCTL]: '1\n' } },
       /CAP_NET_ADMIN/,
     ],
-    ['asks CAP_BPF of a map', map('HASH'), { files: { [STATUS]: NOBODY } }, /lacks CAP_BPF;/],
+    ['asks CAP_BPF of a map', map('HASH'), { files: { [STATUS]: NOBODY } }, /lacks CAP_BPF\. Run as root/],
     [
       'asks CAP_SYS_ADMIN before 5.8',
       map('HASH'),
@@ -122,7 +123,7 @@ describe('EINVAL', () => {
       'comes of a map type the kernel does not have',
       map('RINGBUF', ring),
       [5, 4],
-      /^map type RINGBUF needs Linux 5\.8, this is 5\.4\.0-test; a PERF_EVENT_ARRAY/,
+      /^map type RINGBUF needs Linux 5\.8, this is 5\.4\.0-test\. A PERF_EVENT_ARRAY/,
     ],
     [
       'comes of a program type the kernel does not have',

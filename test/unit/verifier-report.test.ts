@@ -51,7 +51,7 @@ describe('the message for', () => {
     [
       'the newer format takes the stated reason and suggestion',
       'Verification failed:\n  Reason: unbounded memory access\n  At: 2\n  Suggestion: use a bounds check\n',
-      /verifier: unbounded memory access; use a bounds check/,
+      /verifier: unbounded memory access\. Use a bounds check\n/,
     ],
     [
       'a log without instructions keeps the last line',
@@ -73,12 +73,44 @@ describe('the message for', () => {
     expect(verifierError({ ...base, lines: [], log }).message).toMatch(pattern);
   });
 
-  it('a poisoned CO-RE access names what is missing and how to guard it', () => {
-    const log = '2: (85) call unknown#195896080\ninvalid func unknown#195896080\n';
-    const error = verifierError({ ...base, log, poisons: [{ insn: 2, what: 'struct inode.i_gone' }] });
-    expect(error.message).toMatch(
-      /CO-RE: struct inode\.i_gone does not exist on this kernel at count\.bpf\.c:42; guard the access with bpf_core_field_exists\(\)/,
+  it('a log of many reasons takes the one the kernel states', () => {
+    const log = 'R0 !read_ok\nVerification failed:\nReason: the second\n';
+    expect(verifierError({ ...base, lines: [], log }).message).toMatch(/verifier: the second\n/);
+  });
+});
+
+describe('a call that no kernel has', () => {
+  const poison = (insn: number, helper: number, why: string) => ({ insn, helper, why, hint: 'Guard it' });
+  const poisons = [
+    poison(1, 195896080, 'first'),
+    poison(2, 195896080, 'second'),
+    poison(2, 2001000003, 'map'),
+    poison(7, 2002000004, 'kfunc'),
+  ];
+  const said = (insn: number, helper: number) =>
+    `${insn}: (85) call unknown#${helper}\ninvalid func unknown#${helper}\n`;
+  it.each([
+    ['a relocation that found nothing, by the instruction', said(2, 195896080), 'second'],
+    ['another one where the log does not name the instruction', 'invalid func unknown#195896080\n', 'first'],
+    ['a map that was left out', said(2, 2001000003), 'map'],
+    ['a kfunc that is absent', said(7, 2002000004), 'kfunc'],
+    ['nothing else', said(7, 2002000005), 'invalid func unknown#2002000005'],
+  ])('stands for %s', (_name, log, why) => {
+    const { message } = verifierError({ ...base, lines: [], log, poisons });
+    expect(message.split('\n')[0]).toMatch(new RegExp(`verifier: ${why}(\\. Guard it)?$`));
+  });
+
+  it('comes with its C line and what to do', () => {
+    const error = verifierError({ ...base, log: said(2, 195896080), poisons });
+    expect(error.message.split('\n')[0]).toBe(
+      'load program "count": verifier: second at count.bpf.c:42. Guard it',
     );
+    expect(error.hint).toBe('Guard it');
+  });
+
+  it('counts only where the verifier met it', () => {
+    const error = verifierError({ ...base, log: classic, poisons });
+    expect(error.message).toMatch(/^load program "count": verifier: R2 invalid mem access/);
   });
 });
 

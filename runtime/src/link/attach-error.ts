@@ -1,6 +1,6 @@
-import { BpfError, isBpfError, NotSupportedError, printable } from '../errors.js';
+import { BpfError, type BpfErrorDetails, isBpfError, NotSupportedError, printable } from '../errors.js';
 
-/** Why an attachment was refused, as found on this host. */
+/** Why the kernel refused, as found on this host. */
 export interface Reason {
   /** The cause, as a clause: `this kernel has no function do_foo`. */
   readonly why: string;
@@ -19,27 +19,32 @@ export interface Attachment {
 }
 
 /**
- * The error of an attachment that `cause` refused. With a `reason` the sentence tells it, otherwise what the kernel
- * said. Code, errno and system call stay those of `cause`.
+ * The error of something that `cause` refused; `head` says what: `create map "events"`. With a `reason` the sentence tells
+ * it, otherwise what the kernel said. Code, errno and system call stay those of `cause`; a kernel that lacks a feature
+ * altogether gives a NotSupportedError.
  */
-export function attachError(attachment: Attachment, cause: unknown, reason?: Reason): Error {
+export function refusal(head: string, cause: unknown, reason?: Reason): Error {
   // Not the kernel's refusal: it already says what it has to say.
   if (!isBpfError(cause) || cause.errno === undefined) {
     return cause instanceof Error ? cause : new Error(String(cause));
   }
-  const head = headOf(attachment);
-  const details = { errno: cause.errno, syscall: cause.syscall, hint: reason?.hint, cause };
+  const details = { errno: cause.errno, syscall: cause.syscall, hint: reason?.hint ?? cause.hint, cause };
   if (reason === undefined) return new BpfError(cause.code, `${head}: ${cause.message}`, details);
-  const message = `${head}: ${reason.why} (${cause.code})${tail(reason)}`;
-  if (reason.unsupported === undefined) return new BpfError(cause.code, message, details);
-  const { feature, since } = reason.unsupported;
-  return new NotSupportedError(feature, message, { ...details, ...(since === undefined ? {} : { since }) });
+  return sentence(cause.code, `${head}: ${reason.why} (${cause.code})`, reason, details);
+}
+
+/** The error of an attachment that `cause` refused. */
+export function attachError(attachment: Attachment, cause: unknown, reason?: Reason): Error {
+  return refusal(headOf(attachment), cause, reason);
 }
 
 /** The error of an attachment that was not even tried. */
 export function cannotAttach(attachment: Attachment, code: string, reason: Reason): BpfError {
-  const message = `${headOf(attachment)}: ${reason.why}${tail(reason)}`;
-  const details = { hint: reason.hint };
+  return sentence(code, `${headOf(attachment)}: ${reason.why}`, reason, { hint: reason.hint });
+}
+
+function sentence(code: string, text: string, reason: Reason, details: BpfErrorDetails): BpfError {
+  const message = reason.hint === undefined ? text : `${text}. ${reason.hint}`;
   if (reason.unsupported === undefined) return new BpfError(code, message, details);
   const { feature, since } = reason.unsupported;
   return new NotSupportedError(feature, message, { ...details, ...(since === undefined ? {} : { since }) });
@@ -57,8 +62,4 @@ export function errnoOf(error: unknown): string | undefined {
 
 function headOf({ program, target }: Attachment): string {
   return `attach "${printable(program)}" to ${printable(target)}`;
-}
-
-function tail({ hint }: Reason): string {
-  return hint === undefined ? '' : `. ${hint}`;
 }

@@ -8,6 +8,7 @@ const capabilityBits = {
   CAP_NET_ADMIN: 12,
   CAP_NET_RAW: 13,
   CAP_SYS_ADMIN: 21,
+  CAP_SYS_RESOURCE: 24,
   CAP_PERFMON: 38,
   CAP_BPF: 39,
 } as const;
@@ -36,27 +37,52 @@ export function missingCapabilities(
 
 /**
  * Why this host answers EPERM or EACCES to something that `needs` these capabilities: the first of missing
- * capabilities, a seccomp filter, kernel lockdown that holds here. Undefined when none does.
+ * capabilities, a user namespace, a seccomp filter, kernel lockdown that holds here; the kernel checks in this order.
+ * Undefined when none does.
  */
 export function whyRefused(kernel: Kernel, needs: readonly Capability[]): Reason | undefined {
-  const missing = missingCapabilities(kernel, needs);
-  if (missing !== undefined && missing.length > 0) {
-    const names = missing.join(' and ');
-    return {
-      why: `this process lacks ${names}`,
-      hint: `Run as root, or give a private copy of node the capability: setcap ${missing
-        .map((name) => name.toLowerCase())
-        .join(',')}+ep NODE`,
-    };
-  }
-  if (/^Seccomp:\s*2$/m.test(readText(kernel, '/proc/self/status') ?? '')) {
-    return {
-      why: `${needs.join(' and ')} ${needs.length > 1 ? 'are' : 'is'} held, but a seccomp filter is on`,
-      hint: 'In a container, allow bpf(2) and perf_event_open(2): docker run --cap-add BPF --cap-add PERFMON',
-    };
-  }
-  const lockdown = /\[(integrity|confidentiality)\]/.exec(
-    readText(kernel, '/sys/kernel/security/lockdown') ?? '',
-  )?.[1];
-  return lockdown === undefined ? undefined : { why: `kernel lockdown is on (${lockdown})` };
+  return lackOf(kernel, needs) ?? userNamespace(kernel) ?? seccomp(kernel) ?? lockdown(kernel);
+}
+
+function lackOf(kernel: Kernel, needs: readonly Capability[]): Reason | undefined {
+  const missing = missingCapabilities(kernel, needs) ?? [];
+  if (missing.length === 0) return undefined;
+  const closed = /^[12]/.test(readText(kernel, '/proc/sys/kernel/unprivileged_bpf_disabled') ?? '');
+  const forAll = closed && missing.includes('CAP_BPF') ? ', and this kernel keeps BPF from others' : '';
+  return {
+    why: `this process lacks ${missing.join(' and ')}${forAll}`,
+    hint: `Run as root, or give a private copy of node the ${missing.length > 1 ? 'capabilities' : 'capability'}: setcap ${missing
+      .map((name) => name.toLowerCase())
+      .join(',')}+ep NODE`,
+  };
+}
+
+function userNamespace(kernel: Kernel): Reason | undefined {
+  const map = (readText(kernel, '/proc/self/uid_map') ?? '').trim();
+  if (map === '' || /^0\s+0\s+4294967295$/.test(map)) return undefined;
+  return {
+    why: 'this process is root in a user namespace only, where BPF capabilities do not count',
+    hint: 'Run it in the initial user namespace (for containers: not rootless), or delegate a BPF token',
+  };
+}
+
+function seccomp(kernel: Kernel): Reason | undefined {
+  if (!/^Seccomp:\s*2$/m.test(readText(kernel, '/proc/self/status') ?? '')) return undefined;
+  const why = 'no capability is missing, but a seccomp filter is on';
+  return readText(kernel, '/.dockerenv') === undefined
+    ? { why, hint: 'Let the filter pass bpf(2) and perf_event_open(2)' }
+    : {
+        why: `${why} in this container`,
+        hint: 'Start it with docker run --cap-add BPF --cap-add PERFMON, or with a seccomp profile that allows bpf and perf_event_open',
+      };
+}
+
+/** The milder lockdown, "integrity", forbids nothing that BPF programs are refused for (include/linux/security.h). */
+function lockdown(kernel: Kernel): Reason | undefined {
+  const mode = readText(kernel, '/sys/kernel/security/lockdown') ?? '';
+  if (!mode.includes('[confidentiality]')) return undefined;
+  return {
+    why: 'kernel lockdown is "confidentiality", which keeps BPF from reading kernel memory',
+    hint: 'Programs that do not (tc, cgroup_skb) still work; the boot option lockdown=integrity lets the others',
+  };
 }

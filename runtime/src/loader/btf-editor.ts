@@ -44,12 +44,18 @@ export class BtfEditor {
 
   /** Adds an unsigned int of `size` bytes and returns its id; its name is the string at `name`. */
   addInt(name: number, size: number): number {
-    return this.#add(intType(name, size));
+    return this.add(intType(name, size));
   }
 
   /** Adds a global variable and returns its id; its name is the string at `name`. */
   addVariable(name: number, type: number): number {
-    return this.#add([name, typeInfo(Kind.VAR), type, 1]);
+    return this.add([name, typeInfo(Kind.VAR), type, 1]);
+  }
+
+  /** Adds a type, given as the words of its record, and returns its id. */
+  add(words: readonly number[]): number {
+    this.#added.push(...words);
+    return this.#nextId++;
   }
 
   /** The BTF as it has become. */
@@ -71,11 +77,6 @@ export class BtfEditor {
       at += part.length;
     }
     return bytes;
-  }
-
-  #add(words: readonly number[]): number {
-    this.#added.push(...words);
-    return this.#nextId++;
   }
 
   #at(id: number, index: number): number {

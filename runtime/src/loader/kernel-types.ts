@@ -39,14 +39,23 @@ export interface FoundType {
 export class KernelTypes {
   readonly #kernel: Kernel;
   readonly #user: string | Uint8Array | undefined;
+  readonly #warn: (sentence: string) => void;
   readonly #moduleFds = new Map<string, ModuleFd>();
   #modules: readonly ModuleBtf[] | undefined;
   #core: CoreTarget | undefined;
 
-  /** @param user BTF for CO-RE in place of the running kernel's; attach targets are always the running kernel's. */
-  constructor(kernel: Kernel, user: string | Uint8Array | undefined) {
+  /**
+   * @param user BTF for CO-RE in place of the running kernel's; attach targets are always the running kernel's
+   * @param warn is told which modules' types cannot be read
+   */
+  constructor(
+    kernel: Kernel,
+    user: string | Uint8Array | undefined,
+    warn: (sentence: string) => void = () => undefined,
+  ) {
     this.#kernel = kernel;
     this.#user = user;
+    this.#warn = warn;
   }
 
   /** What CO-RE relocates against. `functions` are announced at once, so that one pass finds every type. */
@@ -128,7 +137,7 @@ export class KernelTypes {
 
   #moduleBtfs(): readonly ModuleBtf[] {
     // A module whose types cannot be read is as good as not loaded: what needs them says that it found nothing.
-    this.#modules ??= moduleBtfs(this.#kernel, this.#vmlinux(), () => undefined);
+    this.#modules ??= moduleBtfs(this.#kernel, this.#vmlinux(), this.#warn);
     return this.#modules;
   }
 }

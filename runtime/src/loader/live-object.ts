@@ -24,6 +24,7 @@ export class Ownership {
   readonly #links = new Set<Link>();
   readonly #closers: (() => void)[] = [];
   readonly #detachers: (() => void)[] = [];
+  readonly #undos: (() => void)[] = [];
   #closed = false;
 
   constructor(kernel: Kernel, objectName: string) {
@@ -66,6 +67,16 @@ export class Ownership {
   /** Runs `listener` whenever everything was detached. */
   onDetach(listener: () => void): void {
     this.#detachers.push(listener);
+  }
+
+  /** Runs `listener` if the object is given up while it is being loaded: for what outlives descriptors. */
+  onAbandon(listener: () => void): void {
+    this.#undos.push(listener);
+  }
+
+  /** Takes everything back: load() failed. */
+  abandon(): void {
+    releaseAll(...this.#undos.splice(0).reverse(), () => this.destroy());
   }
 
   detachAll(): void {

@@ -3,7 +3,7 @@ import type { Fd } from '../kernel/kernel.js';
 import { attachStructOps } from '../link/struct-ops.js';
 import { mapKindOf } from '../map/kinds.js';
 import type { BpfMap, MapHandle, MapShape } from '../map/map.js';
-import { type DataMemory, openMemory } from '../map/memory.js';
+import { type DataMemory, MappedMemory, openMemory } from '../map/memory.js';
 import type { Program, ProgramHandle } from '../program/program.js';
 import type { CreatedMap } from './create-maps.js';
 import type { LiveProgram, LiveStructOps, Ownership } from './live-object.js';
@@ -59,12 +59,24 @@ export function liveMaps(
 
 export function liveData(created: readonly CreatedMap[], ownership: Ownership): Map<string, DataMemory> {
   return new Map(
-    created.flatMap((map) =>
-      isData(map.open.spec) && map.fd !== undefined
-        ? [[map.open.name, openMemory(handleOf(map, ownership), !isFrozen(map.open.spec))] as const]
-        : [],
-    ),
+    created.flatMap((map) => {
+      const memory = memoryOf(map, ownership);
+      return memory === undefined ? [] : [[map.open.name, memory] as const];
+    }),
   );
+}
+
+/** The memory of a data section; undefined for maps of another sort, and for those that were left out. */
+function memoryOf(map: CreatedMap, ownership: Ownership): DataMemory | undefined {
+  const { open, fd, arena } = map;
+  const { section } = open.spec;
+  if (arena !== undefined && section !== undefined) {
+    const memory = new MappedMemory(open.name, arena, section.bytes.length, true);
+    ownership.onClose(() => memory.close());
+    return memory;
+  }
+  if (!isData(open.spec) || fd === undefined) return undefined;
+  return openMemory(handleOf(map, ownership), !isFrozen(open.spec));
 }
 
 export function livePrograms(programs: readonly LoadedProgram[], ownership: Ownership): LiveProgram[] {

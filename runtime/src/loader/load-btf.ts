@@ -1,21 +1,32 @@
 import { isBpfError } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
+import { refusal } from '../link/attach-error.js';
 import type { ObjectSpec } from '../object/spec.js';
 import { fixUpBtf } from './btf-fixup.js';
+import { explain } from './diagnose.js';
 import type { Ownership } from './live-object.js';
 
 /**
  * Gives the object's BTF to the kernel, which wants it for typed maps, line information and much else. A kernel that
  * refuses it costs those only, as with libbpf, unless something in the object cannot work without.
  */
-export function loadBtf(spec: ObjectSpec, ownership: Ownership): Fd | undefined {
+export function loadBtf(
+  spec: ObjectSpec,
+  ownership: Ownership,
+  warn: (sentence: string) => void = () => undefined,
+): Fd | undefined {
   if (spec.btf === undefined) return undefined;
   const { kernel } = ownership;
   const bytes = fixUpBtf(spec, kernel);
   try {
     return ownership.fd(kernel.btfLoad(bytes));
   } catch (error) {
-    if (!isBpfError(error) || needsBtf(spec)) throw error;
+    if (!isBpfError(error)) throw error;
+    if (needsBtf(spec))
+      throw refusal('load the BTF of the object', error, explain(kernel, error, { btf: true }));
+    warn(
+      `the object goes without its BTF, so maps have no types and programs no line numbers: ${error.message}`,
+    );
     return undefined;
   }
 }

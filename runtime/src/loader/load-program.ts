@@ -1,50 +1,77 @@
-import type { CoreOutcome } from '../core/relocate.js';
+import { CoreKind } from '../core/kinds.js';
+import { CORE_POISON, type CoreOutcome } from '../core/relocate.js';
 import { BpfError, isBpfError, printable } from '../errors.js';
-import { CALL, type Insns, PseudoCall, PseudoLoad } from '../insn.js';
-import type { Fd, Kernel, ProgLoad } from '../kernel/kernel.js';
-import type { ObjectSpec } from '../object/spec.js';
+import type { Fd, ProgLoad } from '../kernel/kernel.js';
 import { unknownSection } from '../program/kinds.js';
+import type { SectionRule } from '../program/program.js';
 import { BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS, BPF_PROG_TYPE } from '../uapi.js';
-import type { AssembledProgram, Placement } from './assemble.js';
-import type { CreatedMap } from './create-maps.js';
-import { explain } from './diagnose.js';
-import type { ResolvedExtern } from './externs.js';
+import type { AssembledProgram } from './assemble.js';
+import { debugInfo, sourceLines } from './debug-info.js';
 import { btfFunc, expectedAttachType, progName, supports } from './features.js';
 import type { AttachTarget } from './kernel-types.js';
 import type { OpenProgram } from './open-object.js';
-import { type Poison, type SourceLine, verifierError } from './verifier-report.js';
+import {
+  type AddressContext,
+  downgradeHelpers,
+  KFUNC_POISON,
+  MAP_POISON,
+  resolveAddresses,
+} from './program-addresses.js';
+import { submit } from './submit-program.js';
+import type { Poison } from './verifier-report.js';
 
 /** What loading one program needs besides its instructions. */
-export interface ProgramContext {
-  readonly kernel: Kernel;
-  readonly spec: ObjectSpec;
-  readonly maps: readonly CreatedMap[];
-  /** What the externs of `spec` are on this kernel, in its order. */
-  readonly externs: readonly ResolvedExtern[];
+export interface ProgramContext extends AddressContext {
   /** BTF of modules that calls of kfuncs refer to by index. */
   readonly fdArray: Int32Array | undefined;
   /** The object's BTF in the kernel, if it took it. */
   readonly btf: Fd | undefined;
+  /** Types of functions that this program uses instead of the compiled ones, by id. */
+  readonly functionTypes?: ReadonlyMap<number, number> | undefined;
   /** For kinds that attach to a kernel type or function: its BTF id, and the module's BTF when it is not vmlinux's. */
   readonly attach: AttachTarget | undefined;
-  /** CO-RE results of each function of the program. */
-  outcomesOf(placement: Placement): readonly CoreOutcome[];
   /** 0 keeps the verifier quiet; its log is asked for when it refuses. */
   readonly logLevel: number;
   /** Takes what the verifier said of a program it accepted, with a `logLevel` above 0. */
   keepLog(log: string): void;
 }
 
-/** Loads one assembled program and returns its descriptor. */
+/**
+ * Loads one assembled program and returns its descriptor.
+ * @throws BpfError for a section that means nothing, VerifierError and what else the kernel refuses with
+ */
 export function loadProgram(open: OpenProgram, assembled: AssembledProgram, context: ProgramContext): Fd {
-  const { kernel, spec } = context;
-  const { meaning } = open;
-  const name = printable(open.name);
-  if (meaning === undefined) {
-    throw new BpfError('ERR_BPF_SECTION', `load program "${name}": ${unknownSection(open.section)}`);
-  }
+  const { kernel, logLevel } = context;
+  const { rule } = meaningOf(open);
   resolveAddresses(assembled, context);
-  const { rule } = meaning;
+  downgradeHelpers(assembled, kernel);
+  const fd = submit({
+    kernel,
+    name: open.name,
+    request: { ...requestOf(open, rule, assembled, context), ...attachmentOf(open, rule, context.attach) },
+    logLevel,
+    keepLog: (log) => context.keepLog(log),
+    explanations: () => ({ lines: sourceLines(assembled), poisons: poisons(assembled, context) }),
+  });
+  bindConstants(fd, context);
+  return fd;
+}
+
+function meaningOf(open: OpenProgram): { readonly rule: SectionRule } {
+  if (open.meaning !== undefined) return open.meaning;
+  throw new BpfError(
+    'ERR_BPF_SECTION',
+    `load program "${printable(open.name)}": ${unknownSection(open.section)}`,
+  );
+}
+
+function requestOf(
+  open: OpenProgram,
+  rule: SectionRule,
+  assembled: AssembledProgram,
+  context: ProgramContext,
+): ProgLoad {
+  const { kernel, spec, btf, fdArray } = context;
   const request: ProgLoad = {
     type: rule.type,
     insns: assembled.insns.bytes,
@@ -56,225 +83,104 @@ export function loadProgram(open: OpenProgram, assembled: AssembledProgram, cont
   if (rule.attachType && (!rule.attachTypeOptional || supports(expectedAttachType, kernel))) {
     request.expectedAttachType = rule.attachType;
   }
-  if (rule.attachBtf || rule.type === BPF_PROG_TYPE.STRUCT_OPS) {
-    if (context.attach === undefined) {
-      const why = rule.attachBtf
-        ? `SEC("${printable(open.section)}") does not say what to attach to; write SEC("${printable(open.section)}/NAME")`
-        : 'no struct_ops map that is created uses it';
-      throw new BpfError('EINVAL', `load program "${name}": ${why}`, { errno: 22 });
-    }
-    const { btfId, btfObjFd, expectedAttachType: member } = context.attach;
-    request.attachBtfId = btfId;
-    if (btfObjFd !== undefined) request.attachBtfObjFd = btfObjFd;
-    if (member !== undefined) request.expectedAttachType = member;
-  }
-  if (context.fdArray !== undefined) request.fdArray = context.fdArray;
-  if (context.btf !== undefined && supports(btfFunc, kernel)) {
-    Object.assign(request, { btfFd: context.btf }, debugInfo(assembled, spec));
-  }
-  return submit(kernel, request, open, assembled, context);
+  if (fdArray !== undefined) request.fdArray = fdArray;
+  if (btf === undefined || !supports(btfFunc, kernel)) return request;
+  return { ...request, btfFd: btf, ...debugInfo(assembled, spec, context.functionTypes) };
 }
 
-/** Bytes. Kernels before 5.18 take less than 16 MiB; later ones keep the end of what does not fit. */
-const logSizes = [64 << 10, 1 << 20, (16 << 20) - 1, 128 << 20];
+/** The kernel type or function the program is verified against. */
+function attachmentOf(
+  { name, section }: OpenProgram,
+  rule: SectionRule,
+  attach: AttachTarget | undefined,
+): Partial<ProgLoad> {
+  if (!rule.attachBtf && rule.type !== BPF_PROG_TYPE.STRUCT_OPS) return {};
+  if (attach === undefined) {
+    const shown = printable(section);
+    const why = rule.attachBtf
+      ? `SEC("${shown}") does not say what to attach to; write SEC("${shown}/NAME")`
+      : 'no struct_ops map that is created uses it';
+    throw new BpfError('EINVAL', `load program "${printable(name)}": ${why}`, { errno: 22 });
+  }
+  const { btfId: attachBtfId, btfObjFd: attachBtfObjFd, expectedAttachType: member } = attach;
+  return {
+    attachBtfId,
+    ...(attachBtfObjFd !== undefined && { attachBtfObjFd }),
+    ...(member !== undefined && { expectedAttachType: member }),
+  };
+}
 
 /**
- * Loads as quietly as was asked; when refused, again with a log that grows until it holds what the verifier says
- * (libbpf: bpf_object_load_prog). The errno that counts is the first: a short log turns it into ENOSPC.
+ * Keeps `.rodata` with the program even where no instruction uses it, so that tools find what it says (libbpf does so
+ * since Linux 5.10). A kernel that cannot do it loads the program as well.
  */
-function submit(
-  kernel: Kernel,
-  request: ProgLoad,
-  open: OpenProgram,
-  assembled: AssembledProgram,
-  context: ProgramContext,
-): Fd {
-  const { logLevel } = context;
-  let refused: { cause: unknown; log: string; truncated: boolean } | undefined;
-  if (logLevel === 0) {
+function bindConstants(prog: Fd, { kernel, maps }: ProgramContext): void {
+  for (const { open, fd } of maps) {
+    if (open.spec.section?.kind !== 'rodata' || fd === undefined) continue;
     try {
-      return kernel.progLoad(request);
-    } catch (cause) {
-      refused = { cause, log: '', truncated: false };
+      kernel.progBindMap(prog, fd);
+    } catch (error) {
+      if (!isBpfError(error)) throw error;
     }
   }
-  // Statistics alone (level 4) do not say why a program is refused.
-  const levels = logLevel === 4 ? [4, 5] : [Math.max(logLevel, 1)];
-  for (const level of levels) {
-    for (const size of logSizes) {
-      const log = { level, buffer: new Uint8Array(size) };
-      try {
-        const fd = kernel.progLoad({ ...request, log });
-        if (logLevel > 0) context.keepLog(logText(log.buffer));
-        return fd;
-      } catch (error) {
-        const truncated = isFull(error);
-        const said = logText(log.buffer);
-        const known = refused === undefined || isFull(refused.cause) ? error : refused.cause;
-        // A kernel that does not take a buffer of this size says nothing: what the last one held is all there is.
-        if (said === '' && refused !== undefined && refused.log !== '') break;
-        refused = { cause: known, log: said, truncated };
-        if (!truncated) break;
+}
+
+/** The instructions that were made invalid because this kernel, or this load, lacks what they use. */
+function poisons({ placements }: AssembledProgram, context: ProgramContext): Poison[] {
+  return placements.flatMap((placement) => {
+    const { fn, start } = placement;
+    const core = context
+      .outcomesOf(placement)
+      .flatMap((outcome) => (outcome.poisoned ? [corePoison(outcome, start)] : []));
+    const others = fn.relocations.flatMap((relocation): Poison[] => {
+      const insn = start + relocation.insn;
+      if (relocation.kind === 'map' || relocation.kind === 'data') {
+        const map = context.maps[relocation.map];
+        return map === undefined || map.fd !== undefined
+          ? []
+          : [mapPoison(map.open.name, insn, relocation.map)];
       }
-    }
-  }
-  throw refusal(kernel, open, assembled, context, refused);
-}
-
-function isFull(error: unknown): boolean {
-  return isBpfError(error) && error.code === 'ENOSPC';
-}
-
-function logText(buffer: Uint8Array): string {
-  const end = buffer.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? buffer : buffer.subarray(0, end));
-}
-
-function refusal(
-  kernel: Kernel,
-  open: OpenProgram,
-  assembled: AssembledProgram,
-  context: ProgramContext,
-  refused: { cause: unknown; log: string; truncated: boolean } | undefined,
-): BpfError {
-  const { name: program } = open;
-  const { cause, log = '', truncated = false } = refused ?? {};
-  const head = `load program "${printable(program)}"`;
-  if (!isBpfError(cause)) return new BpfError('ERR_BPF_PROG_LOAD', `${head}: ${String(cause)}`, { cause });
-  const { code, errno = 0, syscall } = cause;
-  if (log.trim() !== '') {
-    const lines = sourceLines(assembled);
-    return verifierError({
-      program,
-      code,
-      errno,
-      log,
-      truncated,
-      lines,
-      poisons: poisons(assembled, context),
-      cause,
+      if (relocation.kind !== 'kfunc') return [];
+      const extern = context.spec.externs[relocation.extern];
+      return extern === undefined || context.externs[relocation.extern]?.kind === 'typed'
+        ? []
+        : [kfuncPoison(extern.name, insn, relocation.extern)];
     });
-  }
-  const hint = explain(kernel, cause, { program: { type: open.meaning?.rule.type ?? 0, name: program } });
-  return new BpfError(code, `${head}: ${cause.message}${hint ? `; ${hint}` : ''}`, {
-    errno,
-    syscall,
-    hint,
-    cause,
+    return [...core, ...others];
   });
 }
 
-/** Puts this kernel's descriptors and addresses into the instructions (libbpf: bpf_object__relocate_data). */
-function resolveAddresses({ insns, placements }: AssembledProgram, context: ProgramContext): void {
-  for (const { fn, start } of placements) {
-    for (const relocation of fn.relocations) {
-      const at = start + relocation.insn;
-      switch (relocation.kind) {
-        case 'map':
-        case 'data': {
-          const fd = context.maps[relocation.map]?.fd;
-          if (relocation.kind === 'data') insns.setImm(at + 1, relocation.offset);
-          if (fd === undefined) poisonMapLoad(insns, at, relocation.map);
-          else setLoad(insns, at, relocation.kind === 'map' ? PseudoLoad.MAP_FD : PseudoLoad.MAP_VALUE, fd);
-          break;
-        }
-        case 'extern':
-          resolveExtern(insns, at, context.externs[relocation.extern], context);
-          break;
-        case 'kfunc':
-          resolveKfunc(insns, at, relocation.extern, context.externs[relocation.extern]);
-          break;
-      }
-    }
-  }
+function corePoison({ insn, kind, text, found, reason }: CoreOutcome, start: number): Poison {
+  return {
+    insn: start + insn,
+    helper: CORE_POISON,
+    why: `CO-RE: ${text}${found ? '' : ' does not exist on this kernel'}: ${reason}`,
+    hint: found
+      ? 'Declare it in the object as this kernel has it'
+      : `Guard the access with ${guards[kind] ?? 'bpf_core_field_exists'}()`,
+  };
 }
 
-function setLoad(insns: Insns, at: number, meaning: number, imm: number): void {
-  insns.setSrc(at, meaning);
-  insns.setImm(at, imm);
+const guards: Readonly<Record<number, string>> = {
+  [CoreKind.TYPE_ID_TARGET]: 'bpf_core_type_exists',
+  [CoreKind.TYPE_SIZE]: 'bpf_core_type_exists',
+  [CoreKind.ENUMVAL_VALUE]: 'bpf_core_enum_value_exists',
+};
+
+function mapPoison(name: string, insn: number, map: number): Poison {
+  return {
+    insn,
+    helper: MAP_POISON + map,
+    why: `it uses map ${name}, which was left out (autocreate is false, or the kernel has no global variables)`,
+    hint: 'Create the map, or leave the program out as well: autoload = false',
+  };
 }
 
-function resolveExtern(
-  insns: Insns,
-  at: number,
-  extern: ResolvedExtern | undefined,
-  context: ProgramContext,
-): void {
-  if (extern?.kind === 'kconfig') {
-    const index = context.spec.maps.findIndex(({ origin }) => origin === 'kconfig');
-    const fd = context.maps[index]?.fd;
-    insns.setImm(at + 1, extern.offset);
-    if (fd === undefined) poisonMapLoad(insns, at, index);
-    else setLoad(insns, at, PseudoLoad.MAP_VALUE, fd);
-  } else if (extern?.kind === 'typed') {
-    setLoad(insns, at, PseudoLoad.BTF_ID, extern.btfId);
-    insns.setImm(at + 1, extern.module?.fd ?? 0);
-  } else {
-    insns.setImm64(at, extern?.kind === 'address' ? extern.address : 0n);
-  }
-}
-
-/** A call of a weak kfunc that is absent must be dead code: it becomes one that no kernel has (2002000000 + extern). */
-function resolveKfunc(insns: Insns, at: number, index: number, extern: ResolvedExtern | undefined): void {
-  if (extern?.kind !== 'typed') {
-    insns.set(at, { code: CALL, imm: 2_002_000_000 + index });
-    return;
-  }
-  insns.setSrc(at, PseudoCall.KFUNC);
-  insns.setImm(at, extern.btfId);
-  insns.setOff(at, extern.module?.index ?? 0);
-}
-
-/** A use of a map that was left out must be dead code: both halves become a call that no kernel has (2001000000 + map). */
-function poisonMapLoad(insns: Insns, at: number, map: number): void {
-  for (const slot of [at, at + 1]) insns.set(slot, { code: CALL, imm: 2_001_000_000 + map });
-}
-
-/** func_info and line_info of a program and the subprograms behind it, moved to where they came to lie. */
-function debugInfo(
-  { placements }: AssembledProgram,
-  spec: ObjectSpec,
-): Pick<ProgLoad, 'funcInfo' | 'lineInfo'> {
-  const little = spec.byteOrder === 'little';
-  const funcs = placements.flatMap(({ fn, start }) =>
-    fn.funcInfo.map(({ insn, raw }) => ({ insn: start + insn, raw })),
-  );
-  const lines = placements.flatMap(({ fn, start }) =>
-    fn.lineInfo.map(({ insn, raw }) => ({ insn: start + insn, raw })),
-  );
-  // The kernel wants one record a function, beginning with instruction 0: all of them or none.
-  if (funcs.length !== placements.length || funcs[0]?.insn !== 0) return {};
-  const funcInfo = records(funcs, little);
-  if (lines.length === 0 || lines[0]?.insn !== 0) return { funcInfo };
-  return { funcInfo, lineInfo: records(lines, little) };
-}
-
-function records(list: readonly { insn: number; raw: Uint8Array }[], little: boolean) {
-  const recordSize = list[0]?.raw.length ?? 0;
-  const bytes = new Uint8Array(list.length * recordSize);
-  const view = new DataView(bytes.buffer);
-  list.forEach(({ insn, raw }, index) => {
-    bytes.set(raw.subarray(0, recordSize), index * recordSize);
-    view.setUint32(index * recordSize, insn, little);
-  });
-  return { recordSize, bytes };
-}
-
-function sourceLines({ placements }: AssembledProgram): SourceLine[] {
-  return placements.flatMap(({ fn, start }) =>
-    fn.lineInfo.map((info) => ({
-      insn: start + info.insn,
-      file: info.fileName,
-      line: info.line,
-      text: info.text,
-    })),
-  );
-}
-
-function poisons({ placements }: AssembledProgram, { outcomesOf }: ProgramContext): Poison[] {
-  return placements.flatMap((placement) =>
-    outcomesOf(placement).flatMap((outcome) =>
-      outcome.poisoned ? [{ insn: placement.start + outcome.insn, what: outcome.text }] : [],
-    ),
-  );
+function kfuncPoison(name: string, insn: number, extern: number): Poison {
+  return {
+    insn,
+    helper: KFUNC_POISON + extern,
+    why: `it calls kfunc ${name}, which this kernel does not have`,
+    hint: 'Guard the call with bpf_ksym_exists()',
+  };
 }

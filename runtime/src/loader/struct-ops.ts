@@ -5,6 +5,7 @@ import { BpfError, NotSupportedError, printable } from '../errors.js';
 import type { MapSpec } from '../object/spec.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
 import type { AttachTarget, FoundType, KernelTypes, ModuleFd } from './kernel-types.js';
+import type { LoadedProgram } from './live-parts.js';
 import type { OpenMap, OpenObject, OpenProgram } from './open-object.js';
 
 /** A struct_ops map as the kernel wants it: the object's struct laid out as the kernel's. */
@@ -32,10 +33,33 @@ export interface Callback {
 }
 
 /**
+ * Matches the struct_ops maps that are to be created with the kernel's types, and sets which of their programs load
+ * (libbpf: bpf_object__init_kern_struct_ops_maps, bpf_object_adjust_struct_ops_autoload).
+ */
+export function matchAllStructOps(object: OpenObject, types: KernelTypes): StructOpsMaps {
+  adjustStructOpsPrograms(object);
+  const maps = [...object.maps.values()].filter(
+    ({ spec, autocreate }) => spec.origin === 'struct_ops' && autocreate,
+  );
+  return new Map(maps.map((map) => [map.name, matchStructOps(object, map, types)]));
+}
+
+/** Descriptors of the programs into the values of struct_ops maps, which attaching hands over (bpf_map_prepare_vdata). */
+export function fillStructOps(maps: StructOpsMaps, programs: readonly LoadedProgram[]): void {
+  for (const { value, callbacks } of maps.values()) {
+    const view = new DataView(value.buffer);
+    for (const { program, offset } of callbacks) {
+      const fd = programs.find(({ open }) => open.name === program)?.fd;
+      if (fd !== undefined) view.setBigUint64(offset, BigInt(fd), true);
+    }
+  }
+}
+
+/**
  * A struct_ops program is loaded when, and only when, some map that is created uses it; one that no map mentions keeps
  * its own setting (libbpf: bpf_object_adjust_struct_ops_autoload).
  */
-export function adjustStructOpsPrograms(object: OpenObject): void {
+function adjustStructOpsPrograms(object: OpenObject): void {
   const users = new Map<string, boolean>();
   for (const { spec, autocreate } of object.maps.values()) {
     if (spec.origin !== 'struct_ops') continue;
@@ -52,7 +76,7 @@ export function adjustStructOpsPrograms(object: OpenObject): void {
  * another order; what it lacks must be zero (libbpf: bpf_map__init_kern_struct_ops).
  * @throws NotSupportedError naming the member that does not fit
  */
-export function matchStructOps(object: OpenObject, map: OpenMap, types: KernelTypes): KernelStructOps {
+function matchStructOps(object: OpenObject, map: OpenMap, types: KernelTypes): KernelStructOps {
   const { btf } = object.spec;
   const bytes = object.data.get(map.name);
   const local = btf?.resolve(map.spec.valueTypeId);

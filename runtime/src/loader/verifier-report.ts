@@ -9,11 +9,15 @@ export interface SourceLine {
   readonly text: string;
 }
 
-/** A CO-RE relocation that found nothing: the instruction is poisoned and must be dead code. */
+/** An instruction that uses what is not there: it became a call that no kernel has, and must be dead code. */
 export interface Poison {
   readonly insn: number;
-  /** What was not found, for example `struct inode.i_atime`. */
-  readonly what: string;
+  /** The number of the function it calls instead. */
+  readonly helper: number;
+  /** What is not there, as a clause. */
+  readonly why: string;
+  /** What to do, as a sentence without its full stop. */
+  readonly hint: string;
 }
 
 /** What the loader knows about a refused program. */
@@ -46,10 +50,8 @@ export function verifierError(refusal: Refusal): VerifierError {
   const source = last === undefined ? undefined : sourceOf(refusal.lines, last);
   const location = source && `${printable(source.file)}:${source.line}`;
   const poison = poisonIn(lines, refusal.poisons, last);
-  const reason = poison
-    ? `CO-RE: ${poison.what} does not exist on this kernel`
-    : printable(reasonIn(lines) ?? 'gave no reason');
-  const hint = poison ? 'guard the access with bpf_core_field_exists() or its like' : suggestionIn(lines);
+  const reason = printable(poison?.why ?? reasonIn(lines) ?? 'gave no reason');
+  const hint = poison === undefined ? suggestionIn(lines) : printable(poison.hint);
   const details: BpfErrorDetails & { code: string; truncated: boolean; location?: string } = {
     code,
     errno,
@@ -60,7 +62,7 @@ export function verifierError(refusal: Refusal): VerifierError {
     ...(location === undefined ? {} : { location }),
   };
   const where = location === undefined ? '' : ` at ${location}`;
-  const said = hint === undefined ? '' : `; ${hint}`;
+  const said = hint === undefined ? '' : `. ${hint}`;
   const sentence = `load program "${printable(program)}": verifier: ${reason}${where}${said}`;
   return new VerifierError(program, log, [sentence, ...excerpt(lines, source)].join('\n'), details);
 }
@@ -111,15 +113,19 @@ function suggestionIn(lines: readonly string[]): string | undefined {
   const stated = lines
     .map((line) => /^\s*Suggestion:\s*(.+)$/.exec(line)?.[1])
     .find((text) => text !== undefined);
-  return stated === undefined ? undefined : printable(stated);
+  if (stated === undefined) return undefined;
+  const text = printable(stated.replace(/\.$/, ''));
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** Poisoned instructions call helper 195896080; newer kernels print it as an unknown function. */
+/** The poisoned instruction the verifier met: it names the number of the function. */
 function poisonIn(
   lines: readonly string[],
   poisons: readonly Poison[],
   last: number | undefined,
 ): Poison | undefined {
-  if (poisons.length === 0 || !lines.some((line) => line.includes('195896080'))) return undefined;
-  return poisons.find(({ insn }) => insn === last) ?? poisons[0];
+  const called = lines.findLast((line) => /unknown#\d+/.test(line));
+  const helper = called === undefined ? undefined : Number(/unknown#(\d+)/.exec(called)?.[1]);
+  const candidates = poisons.filter((poison) => poison.helper === helper);
+  return candidates.find(({ insn }) => insn === last) ?? candidates[0];
 }

@@ -27,11 +27,16 @@ export interface DataMemory {
  */
 export function openMemory(handle: MapHandle, writable: boolean): DataMemory {
   const memory =
-    (handle.flags & BPF_F_MMAPABLE) === 0
-      ? new CopiedMemory(handle, writable)
-      : new MappedMemory(handle, writable);
+    (handle.flags & BPF_F_MMAPABLE) === 0 ? new CopiedMemory(handle, writable) : mapMemory(handle, writable);
   handle.onClose(() => memory.close());
   return memory;
+}
+
+function mapMemory(handle: MapHandle, writable: boolean): MappedMemory {
+  const { kernel, name, valueSize, maxEntries } = handle;
+  const mapping = kernel.mmap(handle.fd(), 0, mappedSize(valueSize, maxEntries, kernel.pageSize), writable);
+  // What pads the last page belongs to nobody: out of the view.
+  return new MappedMemory(name, mapping, alignUp(valueSize, 8) * (maxEntries - 1) + valueSize, writable);
 }
 
 /** Bytes of the mapping of an array map: the kernel gives every element a multiple of 8 bytes (libbpf: array_map_mmap_sz). */
@@ -39,7 +44,7 @@ export function mappedSize(valueSize: number, maxEntries: number, pageSize: numb
   return alignUp(alignUp(valueSize, 8) * maxEntries, pageSize);
 }
 
-/** Memory of an array map shared with the kernel. No system call to read or write. */
+/** Memory shared with the kernel, an array map's or an arena's. No system call to read or write. */
 export class MappedMemory implements DataMemory {
   readonly writable: boolean;
   readonly #name: string;
@@ -47,13 +52,12 @@ export class MappedMemory implements DataMemory {
   readonly #view: DataView;
   #closed = false;
 
-  constructor(handle: MapHandle, writable: boolean) {
-    const { kernel, valueSize, maxEntries } = handle;
+  /** @param length bytes at the start of `mapping`, which this owns from now on */
+  constructor(name: string, mapping: Mapping, length: number, writable: boolean) {
     this.writable = writable;
-    this.#name = handle.name;
-    this.#mapping = kernel.mmap(handle.fd(), 0, mappedSize(valueSize, maxEntries, kernel.pageSize), writable);
-    // What pads the last page belongs to nobody: out of the view.
-    this.#view = new DataView(this.#mapping.buffer, 0, alignUp(valueSize, 8) * (maxEntries - 1) + valueSize);
+    this.#name = name;
+    this.#mapping = mapping;
+    this.#view = new DataView(mapping.buffer, 0, length);
   }
 
   get closed(): boolean {
