@@ -1,8 +1,9 @@
 import { plainBytes } from '../bytes.js';
 import { MalformedError } from '../errors.js';
-import { decodeType, kindNames, kindNumber, recordSize, voidType } from './decode.js';
+import { decodeType, kindNames, voidType } from './decode.js';
 import { type BtfTables, readTables } from './header.js';
 import { BtfLayout, MAX_CHAIN } from './layout.js';
+import { inSteps, scanTypes, type TypeTable } from './scan.js';
 import type { BtfKind, BtfType } from './types.js';
 
 /** Where BTF comes from. */
@@ -33,9 +34,10 @@ export class Btf {
   /** Offset of this BTF's first string in the space that names count in; 0 unless there is a base. */
   readonly firstString: number;
 
+  /** The types of this BTF, its base's excluded. */
+  readonly table: TypeTable;
+
   readonly #view: DataView;
-  readonly #offsets: Uint32Array;
-  readonly #kinds: Uint8Array;
   readonly #types = new Map<number, BtfType>();
   readonly #layout: BtfLayout;
 
@@ -48,10 +50,8 @@ export class Btf {
     this.firstId = base?.endId ?? 1;
     this.firstString = base === undefined ? 0 : base.firstString + base.tables.stringsSize;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const { offsets, kinds } = this.#scan();
-    this.#offsets = offsets;
-    this.#kinds = kinds;
-    this.endId = this.firstId + offsets.length;
+    this.table = scanTypes(bytes, this.tables, this.firstId, label);
+    this.endId = this.firstId + this.table.offsets.length;
     this.#layout = new BtfLayout(this);
   }
 
@@ -75,14 +75,14 @@ export class Btf {
   kind(id: number): BtfKind {
     if (id === 0) return 'void';
     if (id < this.firstId && this.base !== undefined) return this.base.kind(id);
-    return kindNames[this.#kinds[this.#own(id)] ?? 0] ?? 'void';
+    return kindNames[this.table.kinds[this.#own(id)] ?? 0] ?? 'void';
   }
 
   /** The name of a type, without decoding the rest; empty when it has none. */
   name(id: number): string {
     if (id === 0) return '';
     if (id < this.firstId && this.base !== undefined) return this.base.name(id);
-    return this.string(this.#view.getUint32(this.recordOffset(id), this.littleEndian));
+    return this.string(this.table.names[this.#own(id)] ?? 0);
   }
 
   /**
@@ -156,12 +156,7 @@ export class Btf {
 
   /** Where the record of one of this BTF's own types starts in {@link bytes}. */
   recordOffset(id: number): number {
-    return this.#offsets[this.#own(id)] ?? 0;
-  }
-
-  /** {@link recordOffset} of all own types in the order of their ids, for passes over many of them. Not to be written to. */
-  get recordOffsets(): Uint32Array {
-    return this.#offsets;
+    return this.table.offsets[this.#own(id)] ?? 0;
   }
 
   /** The error for a type that cannot be. */
@@ -181,41 +176,20 @@ export class Btf {
     return id - this.firstId;
   }
 
-  #scan(): { offsets: Uint32Array; kinds: Uint8Array } {
-    const { typesStart, typesSize } = this.tables;
-    const end = typesStart + typesSize;
-    // A record takes at least 12 bytes, so this many are enough.
-    const offsets = new Uint32Array(Math.floor(typesSize / 12));
-    const kinds = new Uint8Array(offsets.length);
-    let count = 0;
-    for (let at = typesStart; at < end; count++) {
-      if (end - at < 12) throw this.#broken(at, count, 'is cut off');
-      const info = this.#view.getUint32(at + 4, this.littleEndian);
-      const size = recordSize(info);
-      if (size === 0) throw this.#broken(at, count, `has the unknown kind ${kindNumber(info)}`);
-      if (size > end - at) throw this.#broken(at, count, `needs ${size} bytes, ${end - at} are left`);
-      offsets[count] = at;
-      kinds[count] = kindNumber(info);
-      at += size;
-    }
-    return { offsets: offsets.slice(0, count), kinds: kinds.slice(0, count) };
-  }
-
-  #broken(at: number, index: number, what: string): MalformedError {
-    return new MalformedError(this.label, at, `type [${this.firstId + index}] ${what}`);
-  }
-
   #search(name: string, kinds: readonly BtfKind[], whole: boolean, limit: number): number[] {
     if (name === '') return [];
     const wanted = new Uint8Array(kindNames.length).fill(kinds.length === 0 ? 1 : 0);
     for (const kind of kinds) wanted[kindNames.indexOf(kind)] = 1;
     const found: number[] = [];
     const text = new TextEncoder().encode(name);
-    for (let index = 0; index < this.#kinds.length && found.length < limit; index++) {
-      if (wanted[this.#kinds[index] ?? 0] === 0) continue;
-      const nameOffset = this.#view.getUint32(this.#offsets[index] ?? 0, this.littleEndian);
-      if (this.#stringIs(nameOffset, text, whole)) found.push(this.firstId + index);
-    }
+    const { kinds: all, names } = this.table;
+    inSteps(all.length, (from, to) => {
+      for (let index = from; index < to && found.length < limit; index++) {
+        if (wanted[all[index] ?? 0] === 0) continue;
+        if (this.#stringIs(names[index] ?? 0, text, whole)) found.push(this.firstId + index);
+      }
+      return found.length < limit;
+    });
     return found;
   }
 

@@ -1,4 +1,5 @@
 import type { Btf } from '../btf/btf.js';
+import { inSteps } from '../btf/scan.js';
 import { essentialName } from './names.js';
 
 /** Bytes of a name that the filter looks at: enough to let few other names pass, and most type names have them. */
@@ -81,31 +82,32 @@ function hash(word: number): number {
   return Math.imul(word, 0x9e3779b1) >>> 16;
 }
 
-/** One flat loop over raw bytes: it sees 130,000 types, once, before the engine has compiled it. */
+/** One pass over raw bytes: it sees 130,000 types, once, before the engine has compiled much of it. */
 function idsThatPass(btf: Btf, filter: NameFilter): number[] {
   const { prefixes, shorts } = filter;
-  const { recordOffsets: offsets, littleEndian, firstString, firstId } = btf;
+  const { firstString, firstId } = btf;
+  const { kinds, names } = btf.table;
   const base = btf.base ?? btf;
   const view = viewOf(btf);
   const baseView = viewOf(base);
   const start = btf.tables.stringsStart - firstString;
   const baseStart = base.tables.stringsStart - base.firstString;
   const ids: number[] = [];
-  for (let i = 0; i < offsets.length; i++) {
-    const record = offsets[i] ?? 0;
-    const name = view.getUint32(record, littleEndian);
-    if (name === 0) continue;
-    const kind = (view.getUint32(record + 4, littleEndian) >>> 24) & 0x7f;
-    if (kind === KIND_FUNC) continue;
-    const own = name >= firstString;
-    const from = own ? view : baseView;
-    const at = name + (own ? start : baseStart);
-    if (at + PREFIX <= from.byteLength) {
-      const word = from.getUint32(at, true);
-      if (prefixes[hash(word)] !== 1 && shorts[word & 0xff] !== 1) continue;
+  inSteps(names.length, (first, end) => {
+    for (let i = first; i < end; i++) {
+      const name = names[i] ?? 0;
+      if (name === 0 || kinds[i] === KIND_FUNC) continue;
+      const own = name >= firstString;
+      const from = own ? view : baseView;
+      const at = name + (own ? start : baseStart);
+      if (at + PREFIX <= from.byteLength) {
+        const word = from.getUint32(at, true);
+        if (prefixes[hash(word)] !== 1 && shorts[word & 0xff] !== 1) continue;
+      }
+      if (filter.begins(own ? btf.bytes : base.bytes, at)) ids.push(firstId + i);
     }
-    if (filter.begins(own ? btf.bytes : base.bytes, at)) ids.push(firstId + i);
-  }
+    return true;
+  });
   return ids;
 }
 

@@ -1,5 +1,4 @@
-/** Byte order of this host, which is the one system calls speak. */
-export const hostLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+import { hostLittleEndian } from '../bytes.js';
 
 /** Gives the address of bytes; 0 for none. */
 export type AddressOf = (bytes: Uint8Array) => bigint;

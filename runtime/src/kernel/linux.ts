@@ -1,14 +1,17 @@
 import { release } from 'node:os';
+import { hostLittleEndian } from '../bytes.js';
 import { elementCalls, linkCalls, mapCalls, progCalls } from './bpf.js';
 import { descriptorCalls } from './descriptors.js';
-import { hostLittleEndian } from './fields.js';
 import { hostCalls, runningVersion } from './host.js';
 import type { Kernel } from './kernel.js';
 import { type Libc, loadLibc } from './libc.js';
+import { mapFile } from './mapped-file.js';
 import { mappingCalls } from './mapping.js';
 import { networkCalls } from './network.js';
 import { perfCalls } from './perf-event.js';
 import { createPoller } from './poller.js';
+
+const KERNEL_TYPES = '/sys/kernel/btf/vmlinux';
 
 let kernel: Kernel | undefined;
 
@@ -24,13 +27,20 @@ export function linuxKernel(): Kernel {
 function bindKernel(libc: Libc): Kernel {
   const version = runningVersion();
   const poller = createPoller(libc);
+  const host = hostCalls();
+  let types: Uint8Array | undefined;
   return {
     version,
     release: release(),
     arch: process.arch,
     pageSize: libc.pageSize(),
     littleEndian: hostLittleEndian,
-    ...hostCalls(),
+    ...host,
+    readFile(path) {
+      if (path !== KERNEL_TYPES) return host.readFile(path);
+      types ??= mapFile(libc, path);
+      return types ?? host.readFile(path);
+    },
     ...elementCalls(libc),
     ...mapCalls(libc, version),
     ...progCalls(libc, version),

@@ -1,6 +1,6 @@
+import { hostLittleEndian } from '../bytes.js';
 import { BPF_CMD, BPF_PROG_TYPE, kernelVersion } from '../uapi.js';
 import { progLoadAttr } from './attr.js';
-import { hostLittleEndian } from './fields.js';
 import type { Libc } from './libc.js';
 
 const RLIMIT_MEMLOCK = 8;

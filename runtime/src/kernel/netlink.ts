@@ -1,6 +1,6 @@
-import { Reader } from '../bytes.js';
+import { hostLittleEndian, Reader } from '../bytes.js';
 import { MalformedError } from '../errors.js';
-import { Fields, hostLittleEndian } from './fields.js';
+import { Fields } from './fields.js';
 import type { XdpQuery } from './kernel.js';
 
 /** Message types of rtnetlink. */
