@@ -21,6 +21,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/{unit,golden,types,fuzz}/**/*.test.ts', 'test/*.test.ts'],
           testTimeout: 20_000,
+          // Files share one process a core: loading the sources again for each takes longer than most of the tests.
+          isolate: false,
         },
       },
       {
