@@ -1,6 +1,6 @@
 import { words } from '../bytes.js';
 import { MalformedError } from '../errors.js';
-import { elementCount, kindNumber, recordSize } from './decode.js';
+import { kindNumber, recordSize } from './decode.js';
 import type { BtfTables } from './header.js';
 
 /** What passes over all types look at: the types in the order of their ids. Not to be written to. */
@@ -48,8 +48,9 @@ export function scanTypes(bytes: Uint8Array, tables: BtfTables, firstId: number,
     let index = count;
     for (; index < stop; index++) {
       const info = types[next + 1] ?? 0;
-      const kind = kindNumber(info);
-      const after = next + (WORDS[kind] ?? 0) + (WORDS_EACH[kind] ?? 0) * elementCount(info);
+      // As kindNumber() and elementCount(): calls double the time of code that is not compiled yet.
+      const kind = (info >>> 24) & 0x7f;
+      const after = next + (WORDS[kind] ?? 0) + (WORDS_EACH[kind] ?? 0) * (info & 0xffffff);
       if (after === next || after > types.length) break;
       offsets[index] = typesStart + next * 4;
       kinds[index] = kind;
