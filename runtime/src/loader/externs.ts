@@ -53,7 +53,8 @@ export function resolveExterns(
 class Settings {
   readonly #kernel: Kernel;
   readonly #user: ReadonlyMap<string, string>;
-  #built: ReadonlyMap<string, string> | undefined;
+  /** Absent where the kernel does not tell. */
+  #built: { readonly settings: ReadonlyMap<string, string> | undefined } | undefined;
 
   constructor(kernel: Kernel, user: string) {
     this.#kernel = kernel;
@@ -63,12 +64,20 @@ class Settings {
   get(name: string): string | undefined {
     const chosen = this.#user.get(name);
     if (chosen !== undefined) return chosen;
-    this.#built ??= parseKconfig(this.#kernel.buildConfig() ?? '');
-    return this.#built.get(name);
+    return this.#ofKernel?.get(name);
   }
 
-  get known(): boolean {
-    return this.#kernel.buildConfig() !== undefined;
+  /** Whether what get() does not find is not set, rather than unknown. */
+  get complete(): boolean {
+    return this.#ofKernel !== undefined;
+  }
+
+  get #ofKernel(): ReadonlyMap<string, string> | undefined {
+    if (this.#built === undefined) {
+      const text = this.#kernel.buildConfig();
+      this.#built = { settings: text === undefined ? undefined : parseKconfig(text) };
+    }
+    return this.#built.settings;
   }
 }
 
@@ -84,11 +93,21 @@ function fillKconfig(
   const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (extern.name.startsWith('CONFIG_')) {
     const value = settings.get(extern.name);
-    if (value !== undefined) setKconfigText(data, extern, btf, value);
-    if (value !== undefined || extern.weak) return;
-    const why = settings.known
-      ? `the configuration of kernel ${printable(kernel.release)} does not set it`
-      : `neither /boot/config-${printable(kernel.release)} nor /proc/config.gz can be read`;
+    if (value !== undefined) {
+      setKconfigText(data, extern, btf, value);
+      return;
+    }
+    const release = printable(kernel.release);
+    // Also of weak ones nobody knows whether they are set.
+    if (!settings.complete) {
+      throw new BpfError(
+        'EINVAL',
+        `resolve extern "${printable(extern.name)}": neither /boot/config-${release} nor /proc/config.gz can be read; give load() its value as kconfig`,
+        { errno: 22 },
+      );
+    }
+    if (extern.weak) return;
+    const why = `the configuration of kernel ${release} does not set it`;
     throw unresolved(extern, `${why}; declare it __weak, or give load() its value as kconfig`);
   }
   const virtual = virtualValue(extern.name, kernel);
