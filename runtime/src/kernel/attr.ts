@@ -60,6 +60,7 @@ export const ATTR = {
     attach_prog_fd: 112,
     attach_btf_obj_fd: 112,
     fd_array: 120,
+    log_true_size: 140,
     prog_token_fd: 144,
   },
   object: { pathname: 0, bpf_fd: 8 },
@@ -195,9 +196,15 @@ export function progLoadAttr(prog: ProgLoad, addressOf: AddressOf): Fields {
     fields
       .u32(at.log_level, prog.log.level)
       .u32(at.log_size, prog.log.buffer.length)
-      .pointer(at.log_buf, prog.log.buffer);
+      .pointer(at.log_buf, prog.log.buffer)
+      .upTo(at.log_true_size + 4);
   }
   return fields;
+}
+
+/** Bytes of the whole verifier log, 0 from kernels that do not say (before 6.4). */
+export function readLogTrueSize(attr: Fields): number {
+  return attr.readU32(ATTR.progLoad.log_true_size);
 }
 
 export function btfLoadAttr(btf: Uint8Array, log: VerifierLog | undefined, addressOf: AddressOf): Fields {

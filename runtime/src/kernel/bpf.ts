@@ -206,7 +206,9 @@ function btfObject(bpf: Bpf, id: number): BtfObject | undefined {
 
 function loadProg(bpf: Bpf, prog: ProgLoad): Fd {
   for (let left = LOAD_ATTEMPTS; ; left--) {
-    const fd = bpf.attempt('PROG_LOAD', attrs.progLoadAttr(prog, bpf.addressOf));
+    const attr = attrs.progLoadAttr(prog, bpf.addressOf);
+    const fd = bpf.attempt('PROG_LOAD', attr);
+    if (prog.log !== undefined) prog.log.trueSize = attrs.readLogTrueSize(attr);
     if (fd >= 0 || left === 1 || bpf.libc.errno() !== ERRNO.EAGAIN) {
       return goodFd(bpf.libc, nameOf('PROG_LOAD'), fd);
     }

@@ -66,6 +66,11 @@ export class Fields {
     return this.#wrote(offset + size, true);
   }
 
+  /** Tells the kernel of the structure up to `end`, where it is to write an answer. Older kernels accept what is zero. */
+  upTo(end: number): this {
+    return this.#wrote(end, true);
+  }
+
   readU32(offset: number): number {
     return this.#view.getUint32(offset, hostLittleEndian);
   }

@@ -156,6 +156,8 @@ export interface MapInfo {
 export interface VerifierLog {
   level: number;
   buffer: Uint8Array;
+  /** Set by progLoad(): bytes the whole log would take, 0 where the kernel does not say (before 6.4). */
+  trueSize?: number;
 }
 
 export interface ProgLoad {

@@ -1,5 +1,5 @@
 import { isBpfError, printable } from '../errors.js';
-import type { Fd, Kernel, ProgLoad } from '../kernel/kernel.js';
+import type { Fd, Kernel, ProgLoad, VerifierLog } from '../kernel/kernel.js';
 import { refusal } from '../link/attach-error.js';
 import { explain } from './diagnose.js';
 import { type Poison, type SourceLine, verifierError } from './verifier-report.js';
@@ -21,8 +21,9 @@ export interface Submission {
 /** BPF_LOG_STATS: statistics, without a word on why a program is refused. */
 const STATISTICS = 4;
 
-/** Bytes. Kernels before 5.18 take less than 16 MiB; later ones keep the end of what does not fit. */
-const logSizes = [64 << 10, 1 << 20, (16 << 20) - 1, 128 << 20];
+/** Bytes of the first log, and of the largest: what kernels before 5.18 take, and more than anybody reads. */
+const SMALLEST_LOG = 64 << 10;
+const LARGEST_LOG = (16 << 20) - 1;
 
 /** How an attempt ended that did not load. */
 interface Refused {
@@ -56,16 +57,16 @@ export function submit(submission: Submission): Fd {
 /** One level of the log, in buffers that grow while the log does not fit. */
 function attemptLoudly(submission: Submission, level: number, before: Refused | undefined): Fd | Refused {
   let refused = before;
-  for (const size of logSizes) {
-    const result = attempt(submission, { level, buffer: new Uint8Array(size) });
+  for (let size = SMALLEST_LOG; ; ) {
+    const log: VerifierLog = { level, buffer: new Uint8Array(size) };
+    const result = attempt(submission, log);
     if (typeof result === 'number') return result;
-    // A kernel that does not take a buffer of this size says nothing: what the last one held is all there is.
-    if (result.log === '' && refused !== undefined && refused.log !== '') return refused;
     const first = refused === undefined || isFull(refused.cause) ? result.cause : refused.cause;
     refused = { ...result, cause: first };
-    if (!result.truncated) return refused;
+    if (!result.truncated || size >= LARGEST_LOG) return refused;
+    // Kernels since 6.4 say what would fit, and keep the end of what does not.
+    size = Math.min(Math.max(size + 1, log.trueSize || size * 16), LARGEST_LOG);
   }
-  return refused ?? { cause: undefined, log: '', truncated: false };
 }
 
 function attempt({ kernel, request, logLevel, keepLog }: Submission, log?: ProgLoad['log']): Fd | Refused {
