@@ -1,6 +1,7 @@
 import { alignUp } from '../bytes.js';
 import type { Fd, MapCreate } from '../kernel/kernel.js';
 import { BPF_F_MMAPABLE, BPF_MAP_TYPE, kernelVersion } from '../uapi.js';
+import { FakeArena } from './fake-arena.js';
 import { FakeArray, FakeSlots } from './fake-array.js';
 import { FakeHash, type FakeMap, type FakeMapFacts } from './fake-map.js';
 import type { FakePerfEvent } from './fake-perf.js';
@@ -26,8 +27,11 @@ const keyless: readonly number[] = [
   BPF_MAP_TYPE.QUEUE,
   BPF_MAP_TYPE.STACK,
   BPF_MAP_TYPE.BLOOM_FILTER,
+  BPF_MAP_TYPE.ARENA,
   ...rings,
 ];
+const valueless: readonly number[] = [BPF_MAP_TYPE.ARENA, ...rings];
+const mappable: readonly number[] = [BPF_MAP_TYPE.ARRAY, BPF_MAP_TYPE.ARENA];
 const indexed: readonly number[] = [
   BPF_MAP_TYPE.ARRAY,
   BPF_MAP_TYPE.PERCPU_ARRAY,
@@ -64,6 +68,8 @@ export function makeMap(attributes: MapCreate, id: number, kernel: MapMaker): Fa
     case BPF_MAP_TYPE.QUEUE:
     case BPF_MAP_TYPE.STACK:
       return new FakeQueue(attributes, facts, type === BPF_MAP_TYPE.STACK);
+    case BPF_MAP_TYPE.ARENA:
+      return new FakeArena(attributes, facts, kernel.pageSize);
     case BPF_MAP_TYPE.RINGBUF:
       return new FakeRingMap(attributes, facts, kernel.pageSize);
     default:
@@ -82,9 +88,9 @@ function check(attributes: MapCreate, { version, pageSize }: MapMaker): void {
     !/^[\w.]*$/.test(name) ||
     maxEntries === 0 ||
     (keyless.includes(type) ? keySize !== 0 : keySize === 0) ||
-    (ring ? valueSize !== 0 : valueSize === 0) ||
+    (valueless.includes(type) ? valueSize !== 0 : valueSize === 0) ||
     (ring && ((maxEntries & (maxEntries - 1)) !== 0 || maxEntries % pageSize !== 0)) ||
     (indexed.includes(type) && keySize !== 4) ||
-    ((flags & BPF_F_MMAPABLE) !== 0 && (version < kernelVersion(5, 5) || type !== BPF_MAP_TYPE.ARRAY));
+    ((flags & BPF_F_MMAPABLE) !== 0 && (version < kernelVersion(5, 5) || !mappable.includes(type)));
   if (wrong) throw refusal('bpf(BPF_MAP_CREATE)', 'EINVAL');
 }
