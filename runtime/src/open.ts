@@ -1,4 +1,4 @@
-import { printable } from './errors.js';
+import { BpfError, isBpfError, MalformedError, printable } from './errors.js';
 import { readHostFile } from './kernel/host-file.js';
 import type { Kernel } from './kernel/kernel.js';
 import { linuxKernel } from './kernel/linux.js';
@@ -7,6 +7,7 @@ import type { MapShapes } from './loader/live-parts.js';
 import { type LoadOptions, load } from './loader/load.js';
 import { OpenObject } from './loader/open-object.js';
 import { parseObject } from './object/parse.js';
+import type { ObjectSpec } from './object/spec.js';
 
 /** How load() finds the kernel and its types. */
 export interface KernelLoadOptions extends LoadOptions {
@@ -39,7 +40,18 @@ export function openObject(
 ): LoadableObject {
   const bytes = typeof source === 'string' ? readHostFile(source) : source;
   const given = name ?? (typeof source === 'string' ? objectName(source) : 'object');
-  return new LoadableObject(given, parseObject(bytes));
+  return new LoadableObject(given, parse(bytes, typeof source === 'string' ? source : given));
+}
+
+/** What is no BPF object at all is named; a broken one is a MalformedError as it is. */
+function parse(bytes: Uint8Array, name: string): ObjectSpec {
+  try {
+    return parseObject(bytes);
+  } catch (error) {
+    if (!isBpfError(error) || error instanceof MalformedError) throw error;
+    const { code, errno, cause = error } = error;
+    throw new BpfError(code, `open ${printable(name)}: ${error.message}`, { errno, cause });
+  }
 }
 
 /** The name libbpf gives an object: its file name without directories, `.o` and `.bpf`. */

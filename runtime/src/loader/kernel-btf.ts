@@ -51,21 +51,22 @@ function fromSysfs(kernel: Kernel): Btf | undefined {
 }
 
 function fromDisk(kernel: Kernel): Btf {
-  const tried = [`${SYSFS}/vmlinux (not there)`];
+  const tried = [`${SYSFS}/vmlinux`];
   for (const path of onDisk(kernel.release)) {
     try {
       const bytes = kernel.readFile(path);
       if (bytes !== undefined) return parseBtf(bytes, path);
-      tried.push(`${printable(path)} (not there)`);
+      tried.push(printable(path));
     } catch (error) {
       if (!isBpfError(error)) throw error;
       tried.push(`${printable(path)} (${error.message})`);
     }
   }
+  const hint = 'It needs CONFIG_DEBUG_INFO_BTF=y, or give load() the BTF of this very kernel as kernelBtf';
   throw new NotSupportedError(
     'kernel BTF',
-    `this kernel (${printable(kernel.release)}) does not say what its types are: tried ${tried.join(', ')}. It needs CONFIG_DEBUG_INFO_BTF=y; or give load() the BTF of this very kernel as kernelBtf`,
-    { since: '5.4' },
+    `read the types of this kernel: ${printable(kernel.release)} has none of ${tried.join(', ')}. ${hint}`,
+    { since: '5.4', hint },
   );
 }
 

@@ -1,10 +1,12 @@
 import type { Btf } from '../btf/btf.js';
+import { CoreKind } from '../core/kinds.js';
 import { coreNames } from '../core/relocate.js';
 import { CoreTarget } from '../core/target.js';
 import { BpfError, printable } from '../errors.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
 import type { FunctionSpec, ObjectSpec } from '../object/spec.js';
 import { findAttachTarget } from '../program/attach-target.js';
+import { BPF_PROG_TYPE } from '../uapi.js';
 import { kernelBtf, type ModuleBtf, moduleBtfs, userBtf } from './kernel-btf.js';
 import type { OpenProgram } from './open-object.js';
 
@@ -61,13 +63,11 @@ export class KernelTypes {
   /** What CO-RE relocates against. `functions` are announced at once, so that one pass finds every type. */
   coreTarget({ btf }: ObjectSpec, functions: Iterable<FunctionSpec>): CoreTarget {
     const user = this.#user;
-    this.#core ??=
-      user === undefined
-        ? new CoreTarget(
-            () => this.#vmlinux(),
-            () => this.#moduleBtfs().map((module) => module.btf),
-          )
-        : new CoreTarget(() => userBtf(user, this.#kernel));
+    const main = user === undefined ? () => this.#vmlinux() : once(() => userBtf(user, this.#kernel));
+    const modules = () => this.#moduleBtfs().map((module) => module.btf);
+    this.#core ??= new CoreTarget(main, user === undefined ? modules : undefined);
+    // Read now: that there are no types is no fault of any one relocation.
+    if ([...functions].some(needsKernel)) main();
     if (btf) for (const fn of functions) this.#core.want(coreNames(fn.coreRelocations, btf));
     return this.#core;
   }
@@ -79,6 +79,8 @@ export class KernelTypes {
   attachTarget({ name, section, meaning }: OpenProgram): AttachTarget | undefined {
     const rule = meaning?.rule.attachBtf;
     if (rule === undefined || meaning === undefined || meaning.target === '') return undefined;
+    // Its target is in another program, not in the kernel.
+    if (meaning.rule.type === BPF_PROG_TYPE.EXT) return undefined;
     const found = findAttachTarget(rule, meaning.target, {
       vmlinux: this.#vmlinux(),
       modules: () => this.#moduleBtfs(),
@@ -140,4 +142,16 @@ export class KernelTypes {
     this.#modules ??= moduleBtfs(this.#kernel, this.#vmlinux(), this.#warn);
     return this.#modules;
   }
+}
+
+function needsKernel({ coreRelocations }: FunctionSpec): boolean {
+  return coreRelocations.some(({ kind }) => kind !== CoreKind.TYPE_ID_LOCAL);
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly it: T } | undefined;
+  return () => {
+    made ??= { it: make() };
+    return made.it;
+  };
 }

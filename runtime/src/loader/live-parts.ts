@@ -71,7 +71,9 @@ function memoryOf(map: CreatedMap, ownership: Ownership): DataMemory | undefined
   const { open, fd, arena } = map;
   const { section } = open.spec;
   if (arena !== undefined && section !== undefined) {
-    const memory = new MappedMemory(open.name, arena, section.bytes.length, true);
+    // Whoever mapped it before programs were loaded unmaps it.
+    const shared = { buffer: arena.buffer, close: () => undefined };
+    const memory = new MappedMemory(open.name, shared, section.bytes.length, true);
     ownership.onClose(() => memory.close());
     return memory;
   }

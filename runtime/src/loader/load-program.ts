@@ -9,7 +9,7 @@ import type { AssembledProgram } from './assemble.js';
 import { debugInfo, sourceLines } from './debug-info.js';
 import { btfFunc, expectedAttachType, progName, supports } from './features.js';
 import type { AttachTarget } from './kernel-types.js';
-import type { OpenProgram } from './open-object.js';
+import type { OpenMap, OpenProgram } from './open-object.js';
 import {
   type AddressContext,
   downgradeHelpers,
@@ -97,9 +97,12 @@ function attachmentOf(
   if (!rule.attachBtf && rule.type !== BPF_PROG_TYPE.STRUCT_OPS) return {};
   if (attach === undefined) {
     const shown = printable(section);
-    const why = rule.attachBtf
-      ? `SEC("${shown}") does not say what to attach to; write SEC("${shown}/NAME")`
-      : 'no struct_ops map that is created uses it';
+    const why =
+      rule.type === BPF_PROG_TYPE.EXT
+        ? `SEC("${shown}") replaces a function of another program, and this version cannot be told of which`
+        : rule.attachBtf
+          ? `SEC("${shown}") does not say what to attach to; write SEC("${shown}/NAME")`
+          : 'no struct_ops map that is created uses it';
     throw new BpfError('EINVAL', `load program "${printable(name)}": ${why}`, { errno: 22 });
   }
   const { btfId: attachBtfId, btfObjFd: attachBtfObjFd, expectedAttachType: member } = attach;
@@ -136,9 +139,7 @@ function poisons({ placements }: AssembledProgram, context: ProgramContext): Poi
       const insn = start + relocation.insn;
       if (relocation.kind === 'map' || relocation.kind === 'data') {
         const map = context.maps[relocation.map];
-        return map === undefined || map.fd !== undefined
-          ? []
-          : [mapPoison(map.open.name, insn, relocation.map)];
+        return map === undefined || map.fd !== undefined ? [] : [mapPoison(map.open, insn, relocation.map)];
       }
       if (relocation.kind !== 'kfunc') return [];
       const extern = context.spec.externs[relocation.extern];
@@ -154,7 +155,7 @@ function corePoison({ insn, kind, text, found, reason }: CoreOutcome, start: num
   return {
     insn: start + insn,
     helper: CORE_POISON,
-    why: `CO-RE: ${text}${found ? '' : ' does not exist on this kernel'}: ${reason}`,
+    why: found ? `CO-RE: ${text}: ${reason}` : `CO-RE: ${text} does not exist on this kernel (${reason})`,
     hint: found
       ? 'Declare it in the object as this kernel has it'
       : `Guard the access with ${guards[kind] ?? 'bpf_core_field_exists'}()`,
@@ -167,12 +168,18 @@ const guards: Readonly<Record<number, string>> = {
   [CoreKind.ENUMVAL_VALUE]: 'bpf_core_enum_value_exists',
 };
 
-function mapPoison(name: string, insn: number, map: number): Poison {
+function mapPoison({ name, autocreate }: OpenMap, insn: number, map: number): Poison {
+  const helper = MAP_POISON + map;
+  if (!autocreate) {
+    const hint = 'Create the map, or leave the program out as well: autoload = false';
+    return { insn, helper, why: `it uses map ${name}, which was left out (autocreate is false)`, hint };
+  }
+  // The only maps that are left out unasked.
   return {
     insn,
-    helper: MAP_POISON + map,
-    why: `it uses map ${name}, which was left out (autocreate is false, or the kernel has no global variables)`,
-    hint: 'Create the map, or leave the program out as well: autoload = false',
+    helper,
+    why: `it uses ${name}: kernels before 5.2 have no global variables`,
+    hint: 'Use a map',
   };
 }
 
