@@ -17,6 +17,8 @@ const bundle = await rolldown({
   input: entry,
   platform: 'node',
   external: ['handlebars'],
+  // Its modules one by one, not as they are published: the plugin replaces two of them.
+  resolve: { alias: { '@bpfskel/runtime/inspect': dist('../runtime/dist/inspect.js') } },
   plugins: [
     {
       name: 'kind-tables',
