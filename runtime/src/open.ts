@@ -17,30 +17,37 @@ export interface KernelLoadOptions extends LoadOptions {
 
 /** An object between open and load that knows this host's kernel. */
 export class LoadableObject extends OpenObject {
+  readonly #options: KernelLoadOptions;
+
+  /** @param options what load() takes where it is not told otherwise */
+  constructor(name: string, spec: ObjectSpec, options: KernelLoadOptions = {}) {
+    super(name, spec);
+    this.#options = options;
+  }
+
   /**
    * Loads maps, then programs. Uses this object up.
    * @throws VerifierError when the kernel refuses a program, SyscallError, BpfError; then nothing stays in the kernel.
    */
-  load({
-    kernel = linuxKernel(),
-    ...options
-  }: KernelLoadOptions & { readonly shapes?: MapShapes } = {}): LiveObject {
+  load(given: KernelLoadOptions & { readonly shapes?: MapShapes } = {}): LiveObject {
+    const { kernel = linuxKernel(), ...options } = { ...this.#options, ...given };
     return load(this, kernel, options);
   }
 }
 
 /**
  * Opens a compiled BPF object without a generated skeleton: maps and programs by name, keys and values as bytes.
- * `source` is a path or the file's bytes; `name` stands in for the file's name where there is none.
+ * `source` is a path or the file's bytes; `name` stands in for the file's name where there is none; the other options are
+ * those of load().
  * @throws BpfError when the file cannot be read, MalformedError when it is no BPF object.
  */
 export function openObject(
   source: string | Uint8Array,
-  { name }: { readonly name?: string } = {},
+  { name, ...options }: KernelLoadOptions & { readonly name?: string } = {},
 ): LoadableObject {
   const bytes = typeof source === 'string' ? readHostFile(source) : source;
   const given = name ?? (typeof source === 'string' ? objectName(source) : 'object');
-  return new LoadableObject(given, parse(bytes, typeof source === 'string' ? source : given));
+  return new LoadableObject(given, parse(bytes, typeof source === 'string' ? source : given), options);
 }
 
 /** What is no BPF object at all is named; a broken one is a MalformedError as it is. */

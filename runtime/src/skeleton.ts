@@ -19,8 +19,8 @@ import { type KernelLoadOptions, LoadableObject } from './open.js';
 export interface Skeleton<Open, Live> {
   /** The object's name, as bpftool derives it from the file name. */
   readonly objectName: string;
-  /** Parses the embedded object. Nothing enters the kernel yet; needs no root. */
-  open(): Open;
+  /** Parses the embedded object. Nothing enters the kernel yet; needs no root. `options` are those of load(). */
+  open(options?: KernelLoadOptions): Open;
   /** `open().load(options)` for objects that need no settings. */
   openAndLoad(options?: KernelLoadOptions): Live;
   /** The embedded object file. */
@@ -74,11 +74,12 @@ export function skeleton<const D extends Description>(
     spec = fresh;
     return fresh;
   };
-  const open = () => openSkeleton(description, new LoadableObject(description.name, parsed()));
+  const open = (options?: KernelLoadOptions) =>
+    openSkeleton(description, new LoadableObject(description.name, parsed(), options));
   return {
     objectName: description.name,
     open,
-    openAndLoad: (options) => open().load(options),
+    openAndLoad: (options) => open(options).load(),
     elfBytes: () => elf().slice(),
   };
 }

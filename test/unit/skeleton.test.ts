@@ -72,6 +72,13 @@ describe('before load()', () => {
     }).toThrow(/is not a whole number of 32 bits/);
   });
 
+  it('takes the options of load(), which may say otherwise', () => {
+    const other = fakeKernel();
+    using _first = xdp_kern.open({ kernel }).load();
+    using _second = xdp_kern.open({ kernel }).load({ kernel: other });
+    expect([kernel.programs.length, other.programs.length]).toEqual([1, 1]);
+  });
+
   it('programs can be left out', () => {
     using open = hello_kern.open();
     expect([open.progs.hello.autoload, open.progs.hello_tracepoint.autoload]).toEqual([true, false]);
