@@ -16,13 +16,14 @@ export function parseRows(text) {
 
 /**
  * Both load a program and the kernel computes the same tag, or both are refused; maps are the same after open.
- * @returns {{ open: Count, maps: Count, programs: Count, errno: Count, differences: Difference[] }} `errno`: of the
- *   programs that both are refused, those with the same errno
+ * @returns {{ open: Count, maps: Count, programs: Count, errno: Count, differences: Difference[], otherErrnos: Difference[] }} `errno`: of the
+ *   programs that both are refused, those with the same errno; `otherErrnos`: the rest of them
  */
 export function compare(reference, own) {
   const result = {
     ...{ open: count(), maps: count(), programs: count(), errno: count() },
     differences: [],
+    otherErrnos: [],
   };
   const found = new Map(own.map((row) => [basename(row.object), row]));
   for (const want of reference) {
@@ -30,12 +31,13 @@ export function compare(reference, own) {
     if (want.signal !== undefined) continue;
     const object = basename(want.object);
     const differ = (what, text) => result.differences.push({ object, what, text });
-    compareObject(want, found.get(object), result, differ);
+    const otherErrno = (what, text) => result.otherErrnos.push({ object, what, text });
+    compareObject(want, found.get(object), result, { differ, otherErrno });
   }
   return result;
 }
 
-function compareObject(want, got, { open, maps, programs, errno }, differ) {
+function compareObject(want, got, { open, maps, programs, errno }, { differ, otherErrno }) {
   const opens = (row) => (row.open === 0 ? 'opens' : `is not opened (${row.open})`);
   const same = got !== undefined && (got.open === 0) === (want.open === 0);
   tally(open, same);
@@ -53,7 +55,11 @@ function compareObject(want, got, { open, maps, programs, errno }, differ) {
     const text = programDifference(program, other);
     tally(programs, text === undefined);
     if (same && text !== undefined) differ(program.name, `SEC("${program.section}") ${text}`);
-    if (text === undefined && program.err !== 0) tally(errno, program.err === other.err);
+    if (text !== undefined || program.err === 0) continue;
+    tally(errno, program.err === other.err);
+    if (program.err !== other.err) {
+      otherErrno(program.name, `${other.err}, with libbpf ${program.err}${reason(other)}`);
+    }
   }
 }
 

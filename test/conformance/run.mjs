@@ -1,9 +1,10 @@
-// `npm run conformance -- [-k host|6.1|6.12] [-g GLOB[,GLOB...]] [-t SECONDS] [-f]`: the BPF selftest objects of the
+// `npm run conformance -- [-k host|6.1|6.12] [-g GLOB[,GLOB...]] [-t SECONDS] [-f] [-v]`: the BPF selftest objects of the
 // Linux kernel, loaded program by program by libbpf and by bpfskel on one kernel. conformance.md says what is compared.
 //   -k  this kernel (default), or one in an emulated machine
 //   -g  only objects of these names, without .o: 'test_core*,map_kptr'
 //   -t  limit for each of the two runs in the emulated machine; 7200 by default
 //   -f  compute libbpf's results anew
+//   -v  also list programs that both refuse, with different errnos
 // Exit status: 0 when they agree but for what conformance.md accounts for, 1 when they do not, 2 for wrong usage.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -30,7 +31,7 @@ const cli = join(root, 'dist/cli.js');
 
 function usage(why) {
   console.error(
-    `conformance: ${why}\nusage: npm run conformance -- [-k host|6.1|6.12] [-g GLOB,...] [-t SECONDS] [-f]`,
+    `conformance: ${why}\nusage: npm run conformance -- [-k host|6.1|6.12] [-g GLOB,...] [-t SECONDS] [-f] [-v]`,
   );
   process.exit(2);
 }
@@ -42,6 +43,7 @@ function options() {
         kernel: { type: 'string', short: 'k', default: 'host' },
         glob: { type: 'string', short: 'g', default: '*' },
         limit: { type: 'string', short: 't', default: '7200' },
+        verbose: { type: 'boolean', short: 'v', default: false },
         fresh: { type: 'boolean', short: 'f', default: false },
       },
     });
@@ -138,13 +140,16 @@ function main() {
     return 1;
   }
   const own = results(wanted, objects, [process.execPath, cli, 'verify', '--json'], 'bpfskel');
-  const { open, maps, programs, errno, differences } = compare(expected, own);
+  const { open, maps, programs, errno, differences, otherErrnos } = compare(expected, own);
   const causeOf = knownDifferences(readFileSync(join(here, '../conformance.md'), 'utf8'), wanted.kernel);
   const unknown = differences.filter((difference) => causeOf(difference) === undefined);
   for (const difference of differences) {
     const cause = causeOf(difference);
     const { object, what, text } = difference;
     console.log(`${object}: ${what}: ${text}${cause === undefined ? '' : `\n  known: ${cause}`}`);
+  }
+  for (const { object, what, text } of wanted.verbose ? otherErrnos : []) {
+    console.log(`${object}: ${what}: refused with ${text}`);
   }
   const killed = expected.filter(({ signal }) => signal !== undefined).length;
   if (killed > 0)

@@ -16,7 +16,11 @@ const differences = (reference: object[], own: object[]): string[] =>
 
 describe('comparing results', () => {
   it('finds none where there is none, wherever the objects lie', () => {
-    const { differences: none, ...counts } = compare([row], [{ ...row, object: '/else/x.o' }]);
+    const {
+      differences: none,
+      otherErrnos: _,
+      ...counts
+    } = compare([row], [{ ...row, object: '/else/x.o' }]);
     const one = { same: 1, of: 1 };
     expect([none, counts]).toEqual([[], { open: one, maps: one, programs: one, errno: { same: 0, of: 0 } }]);
   });
@@ -52,8 +56,9 @@ describe('comparing results', () => {
   it('takes any two errnos for the same verdict, and counts the equal ones', () => {
     const refused = (err: number) => ({ ...row, programs: [{ ...program, err, tag: undefined }] });
     const result = compare([refused(-22)], [refused(-13)]);
-    expect([result.differences, result.programs, result.errno]).toEqual([
+    expect([result.differences, result.otherErrnos, result.programs, result.errno]).toEqual([
       [],
+      [{ object: 'x.o', what: 'p', text: '-13, with libbpf -22' }],
       { same: 1, of: 1 },
       { same: 0, of: 1 },
     ]);
