@@ -31,27 +31,39 @@ export function lookUpSymbol(kernel: Kernel, name: string): SymbolFacts | undefi
 }
 
 /**
- * Addresses of the symbols called `names`, as far as the kernel has and shows them. Clang's `.llvm.HASH` endings do not
- * count. Throws when two symbols of different addresses have the name (libbpf: kallsyms_cb).
+ * Addresses of the symbols called `names`, as far as the kernel has and shows them. Endings such as `.llvm.HASH`, which
+ * Clang gives to data, do not count. Throws when two symbols of different addresses have the name (libbpf: kallsyms_cb).
  */
 export function symbolAddresses(kernel: Kernel, names: ReadonlySet<string>): ReadonlyMap<string, bigint> {
-  const found = new Map<string, bigint>();
   const text = readText(kernel, '/proc/kallsyms') ?? '';
-  for (const [, address, symbol = ''] of text.matchAll(/^([0-9a-f]+) \S (\S+)/gm)) {
-    const name = names.has(symbol) ? symbol : symbol.replace(/\.llvm\..*$/, '');
-    if (!names.has(name)) continue;
-    const value = BigInt(`0x${address}`);
-    const before = found.get(name);
-    if (before !== undefined && before !== value) {
-      throw new BpfError(
-        'EINVAL',
-        `resolve extern "${printable(name)}": this kernel has several symbols of that name`,
-        { errno: 22 },
-      );
+  const found = new Map<string, bigint>();
+  for (const name of names) {
+    for (const address of addressesOf(text, name)) {
+      const before = found.get(name);
+      if (before !== undefined && before !== address) {
+        throw new BpfError(
+          'EINVAL',
+          `resolve extern "${printable(name)}": this kernel has several symbols of that name`,
+          { errno: 22 },
+        );
+      }
+      found.set(name, address);
     }
-    found.set(name, value);
   }
   return found;
+}
+
+/** The table has some 200,000 lines `ADDRESS TYPE NAME[\t[MODULE]]`, and few of them are asked for. */
+function* addressesOf(text: string, name: string): Generator<bigint> {
+  for (let at = text.indexOf(` ${name}`); at >= 0; at = text.indexOf(` ${name}`, at + 1)) {
+    const end = at + 1 + name.length;
+    const complete = end === text.length || '\n\t '.includes(text.charAt(end));
+    const type = text.charAt(at - 1);
+    if (!complete && !(type === 'd' && text.startsWith('.llvm.', end))) continue;
+    const line = text.lastIndexOf('\n', at) + 1;
+    const address = /^([0-9a-f]+) $/.exec(text.slice(line, at - 1))?.[1];
+    if (address !== undefined) yield BigInt(`0x${address}`);
+  }
 }
 
 /** Why a function cannot be probed, from symbols, the list of traceable functions and the kprobe blacklist. */
