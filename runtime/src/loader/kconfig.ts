@@ -67,8 +67,7 @@ function setTristate(
 
 function setString(data: DataView, extern: ExternSpec, type: KconfigType | undefined, value: string): void {
   if (type !== 'string') throw misfit(extern, value, 'an array of char');
-  if (value.length < 2 || !value.endsWith('"'))
-    throw misfit(extern, value, 'nothing: it lacks its closing quote');
+  if (value.length < 2 || !value.endsWith('"')) throw unreadable(extern, value, 'lacks its closing quote');
   const text = new TextEncoder().encode(value.slice(1, -1)).subarray(0, extern.size - 1);
   new Uint8Array(data.buffer, data.byteOffset + extern.dataOffset, extern.size).set(text);
 }
@@ -76,7 +75,7 @@ function setString(data: DataView, extern: ExternSpec, type: KconfigType | undef
 /** A C integer constant without suffix: decimal, octal with a leading 0, or hexadecimal; negative ones wrap. */
 function parseInteger(extern: ExternSpec, text: string): bigint {
   const [, sign, digits] = /^([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.exec(text) ?? [];
-  if (digits === undefined) throw misfit(extern, text, 'nothing: it is no integer');
+  if (digits === undefined) throw unreadable(extern, text, 'is no integer');
   const magnitude = BigInt(/^0[0-7]+$/.test(digits) ? `0o${digits.slice(1)}` : digits);
   return BigInt.asUintN(64, sign === '-' ? -magnitude : magnitude);
 }
@@ -121,4 +120,9 @@ function misfit({ name }: ExternSpec, value: string, wanted: string): BpfError {
     `set extern "${printable(name)}": the value ${printable(value, 80)} fits ${wanted}, and it is declared as something else`,
     { errno: 22 },
   );
+}
+
+function unreadable({ name }: ExternSpec, value: string, why: string): BpfError {
+  const shown = printable(value, 80);
+  return new BpfError('EINVAL', `set extern "${printable(name)}": the value ${shown} ${why}`, { errno: 22 });
 }
