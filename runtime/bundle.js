@@ -15,6 +15,5 @@ await bundle.write({
   dir: join(dist, 'bundle'),
   format: 'esm',
   chunkFileNames: '[name].js',
-  cleanDir: true,
 });
 await bundle.close();

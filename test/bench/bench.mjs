@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { clearProgress, say } from '../run/command.mjs';
 import { whyNoBpf } from '../run/host.mjs';
 import { load, processors } from './machine.mjs';
+import { atOnce } from './peers.mjs';
 import { groups, time } from './rows.mjs';
 import { prepareTools } from './tools.mjs';
 
@@ -52,13 +53,16 @@ function line(row, clock) {
 }
 
 const inUse = await load();
-const clock = inUse > BUSY ? 'cpu' : 'wall';
+const clock = inUse > BUSY && !atOnce ? 'cpu' : 'wall';
 say(
   `node ${process.version}, Linux ${release()}, ${processors()}; medians of ${runs} samples, taken in turns`,
 );
 say(
+  `others use ${Math.round(inUse * 100)} % of the processors${atOnce ? '; both sides go before them (SCHED_FIFO)' : ''}`,
+);
+say(
   clock === 'cpu'
-    ? `others use ${Math.round(inUse * 100)} % of the processors: figures and goals by processor time (user and system)`
+    ? 'figures and goals by processor time, user and system'
     : 'figures and goals by the wall clock; kernel time is part of both sides',
 );
 say(

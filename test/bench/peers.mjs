@@ -1,6 +1,12 @@
 // The two sides of the benchmark as child processes that take samples when asked.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { find } from '../run/host.mjs';
+
+/** Both sides run before everything else on the machine: other work then hardly shows in the figures. */
+const chrt = find('chrt');
+const first = chrt === undefined ? [] : [chrt, '-f', '1'];
+export const atOnce = chrt !== undefined;
 
 /** A child process that answers each line with a sample. */
 export class Peer {
@@ -9,7 +15,8 @@ export class Peer {
   #errors = '';
 
   /** @param {string[]} command */
-  constructor([program, ...args]) {
+  constructor(command) {
+    const [program, ...args] = [...first, ...command];
     this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child.stderr.on('data', (chunk) => {
       this.#errors += chunk;
