@@ -177,7 +177,8 @@ export class Btf {
   }
 
   #search(name: string, kinds: readonly BtfKind[], whole: boolean, limit: number): number[] {
-    if (name === '') return [];
+    // Nothing is called ''; every name begins with it.
+    if (name === '' && whole) return [];
     const wanted = new Uint8Array(kindNames.length).fill(kinds.length === 0 ? 1 : 0);
     for (const kind of kinds) wanted[kindNames.indexOf(kind)] = 1;
     const found: number[] = [];
