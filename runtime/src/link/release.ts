@@ -1,3 +1,14 @@
+/** Takes back what was made before `error`, all of it, and throws that: what goes wrong meanwhile counts less. */
+export function failAfter(error: unknown, ...steps: readonly ((() => void) | undefined)[]): never {
+  releaseAll(
+    () => {
+      throw error;
+    },
+    ...steps,
+  );
+  throw error;
+}
+
 /**
  * Runs every step in order even when some throw, then throws the first error: what ends an attachment must not stop
  * half way and leak the rest.

@@ -1,7 +1,7 @@
 import { BpfError, printable } from '../errors.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
 import type { Link } from '../link/link.js';
-import { releaseAll } from '../link/release.js';
+import { failAfter, releaseAll } from '../link/release.js';
 import type { BpfMap } from '../map/map.js';
 import type { DataMemory } from '../map/memory.js';
 import type { Program } from '../program/program.js';
@@ -161,8 +161,7 @@ export class LiveObject implements Disposable {
         link.onDetach(() => this.#links.delete(name));
       }
     } catch (error) {
-      releaseAll(...made.reverse().map((link) => () => link.detach()));
-      throw error;
+      failAfter(error, ...made.reverse().map((link) => () => link.detach()));
     }
   }
 

@@ -1,6 +1,6 @@
 import { BpfError, printable } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
-import { releaseAll } from '../link/release.js';
+import { failAfter } from '../link/release.js';
 import { assemble, type Placement } from './assemble.js';
 import { contextArguments } from './context-arguments.js';
 import { createMaps } from './create-maps.js';
@@ -65,14 +65,7 @@ export function load(object: OpenObject, kernel: Kernel, options: InternalLoadOp
     object.markLoaded();
     return live;
   } catch (error) {
-    // The first error thrown is the one that counts.
-    releaseAll(
-      () => {
-        throw error;
-      },
-      () => ownership.abandon(),
-    );
-    throw error;
+    return failAfter(error, () => ownership.abandon());
   } finally {
     types.close();
   }

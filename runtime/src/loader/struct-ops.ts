@@ -196,7 +196,7 @@ class Matcher {
     const mine = btf.resolve(member.type);
     const type = kernelBtf.resolve(theirs.type);
     if (mine.kind !== type.kind)
-      throw this.#misfit(member, `is a ${mine.kind} here and a ${type.kind} in the kernel`);
+      throw this.#misfit(member, `is of kind ${mine.kind} here and of kind ${type.kind} in the kernel`);
     const to = dataOffset + theirs.bitOffset / 8;
     if (mine.kind === 'ptr' && type.kind === 'ptr') {
       if (slot === undefined) return;

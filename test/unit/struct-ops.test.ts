@@ -1,0 +1,203 @@
+import { NotSupportedError } from '@bpfskel/runtime';
+import { describe, expect, it } from 'vitest';
+import { load } from '../../runtime/src/loader/load.js';
+import { OpenObject } from '../../runtime/src/loader/open-object.js';
+import { parseObject } from '../../runtime/src/object/parse.js';
+import { BPF_ATTACH_TYPE, BPF_F_LINK, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
+import { BtfBuilder, type Member } from './btf-builder.js';
+import { testObject } from './object-editor.js';
+import { type RecordedKernel, recordedKernel } from './recorded-kernel.js';
+
+/** What functions.bpf.c calls my_ops, as some kernel has it. Ids: 1 int, 2 unsigned, 3 char[16], 4 pointer to function. */
+interface KernelStruct {
+  readonly name?: string;
+  readonly members?: readonly Member[];
+  readonly size?: number;
+}
+
+const int = 1;
+const unsigned = 2;
+const chars = 4;
+const callback = 6;
+/** The members in another order, and one more than the object knows. */
+const moved: readonly Member[] = [
+  { name: 'added', type: callback, at: 0 },
+  { name: 'flags', type: unsigned, at: 8 },
+  { name: 'name', type: chars, at: 12 },
+  { name: 'update', type: callback, at: 32 },
+  { name: 'init', type: callback, at: 40 },
+];
+
+function kernelWith({ name = 'my_ops', members = moved, size = 48 }: KernelStruct = {}): RecordedKernel {
+  const b = new BtfBuilder();
+  b.int('int', 4); // 1
+  b.int('unsigned int', 4, 'unsigned'); // 2
+  b.array(b.int('char', 1), 16); // 3, 4
+  b.ptr(b.prototype(int, [['cpu', int]])); // 5, 6
+  b.variable('bpf_prog_active', int);
+  b.func('bpf_rcu_read_lock', b.prototype(0, []));
+  const ops = b.struct(name, size, members);
+  b.struct(`bpf_struct_ops_${name}`, 64 + size, [
+    { name: 'common', type: int, at: 0 },
+    { name: 'data', type: ops, at: 64 },
+  ]);
+  return recordedKernel({ btf: b.bytes() });
+}
+
+/** functions.o with nothing but its struct_ops programs; `spare` makes the `?` map too. */
+function openOps({ spare = false } = {}): OpenObject {
+  const object = new OpenObject('ops', parseObject(testObject('functions.o')));
+  for (const program of object.progs.values()) program.autoload = program.section.startsWith('struct_ops');
+  const map = object.maps.get('spare');
+  if (map !== undefined) map.autocreate = spare;
+  return object;
+}
+
+const kconfig = 'CONFIG_BPF=y\nCONFIG_HZ=250\nCONFIG_IPV6=m\nCONFIG_CC_VERSION_TEXT="cc"\n';
+const loaded = (recorded: RecordedKernel, object = openOps()) => load(object, recorded.kernel, { kconfig });
+const dataOf = (recorded: RecordedKernel, name: string): DataView => {
+  for (const [, value] of recorded.fake.map(name).entries()) return new DataView(value.buffer);
+  throw new Error(`${name} has no value`);
+};
+
+describe('a struct_ops map', () => {
+  it('has the kernel’s type and size, and wants a link', () => {
+    const recorded = kernelWith();
+    using _live = loaded(recorded);
+    expect(recorded.map('ops')).toMatchObject({
+      type: BPF_MAP_TYPE.STRUCT_OPS,
+      valueSize: 64 + 48,
+      flags: BPF_F_LINK,
+    });
+    expect(recorded.map('ops').btfVmlinuxValueTypeId).toBeGreaterThan(0);
+  });
+
+  it('that begins with ? is left out, until somebody wants it', () => {
+    const recorded = kernelWith();
+    using _without = loaded(recorded);
+    expect(recorded.fake.maps.map(({ name }) => name)).not.toContain('spare');
+    expect(() => loaded(recorded, openOps({ spare: true }))).toThrow(/different members/);
+    expect(() => recorded.map('spare')).not.toThrow();
+  });
+
+  it('gets members where the kernel has them, and descriptors of programs', () => {
+    const recorded = kernelWith();
+    using live = loaded(recorded);
+    live.attach();
+    const value = dataOf(recorded, 'ops');
+    expect(value.getUint32(64 + 8, true)).toBe(5);
+    expect(new TextDecoder().decode(new Uint8Array(value.buffer, 64 + 12, 4))).toBe('mine');
+    expect(value.getBigUint64(64 + 32, true)).toBe(BigInt(live.progs.get('ops_update')?.fd ?? 0));
+    expect([value.getBigUint64(64, true), value.getBigUint64(64 + 40, true)]).toEqual([0n, 0n]);
+  });
+
+  it('has programs that are verified against the member', () => {
+    const recorded = kernelWith();
+    using _live = loaded(recorded);
+    expect(recorded.program('ops_update')).toMatchObject({ expectedAttachType: 3 });
+    expect(recorded.program('ops_update').attachBtfId).toBeGreaterThan(0);
+  });
+
+  it('may use a program as one member only', () => {
+    const recorded = kernelWith();
+    expect(() => loaded(recorded, openOps({ spare: true }))).toThrow(
+      'load program "ops_update": maps use it as different members of struct_ops; write one program for each',
+    );
+    expect(recorded.fake.openFds).toEqual([]);
+  });
+
+  it('is attached by a link after its value is written, and detached with it', () => {
+    const recorded = kernelWith();
+    using live = loaded(recorded);
+    live.attach();
+    expect([...live.links.keys()]).toEqual(['ops']);
+    expect(recorded.fake.links).toMatchObject([
+      { via: 'link', attachType: BPF_ATTACH_TYPE.STRUCT_OPS, target: 'ops' },
+    ]);
+    live.detach();
+    expect([recorded.fake.links, live.links.size]).toEqual([[], 0]);
+  });
+
+  it('without BPF_F_LINK is attached by its value alone, and detached by deleting it', () => {
+    const recorded = kernelWith();
+    const object = openOps({ spare: true });
+    const ops = object.maps.get('ops');
+    if (ops !== undefined) ops.autocreate = false;
+    // Its two members share a program, which kernels verify once.
+    const spare = object.maps.get('spare');
+    Object.assign(spare ?? {}, { spec: { ...spare?.spec, slots: spare?.spec.slots.slice(1) } });
+    using live = loaded(recorded, object);
+    live.attach();
+    expect(recorded.fake.links).toEqual([]);
+    expect(recorded.order).toContain('mapUpdate(spare)');
+    expect(live.links.has('spare')).toBe(true);
+    live.detach();
+    expect(recorded.fake.calls).toContain('mapDelete');
+  });
+});
+
+describe('programs of struct_ops', () => {
+  it('load only when a map that is created uses them', () => {
+    const recorded = kernelWith();
+    const object = openOps();
+    const ops = object.maps.get('ops');
+    if (ops !== undefined) ops.autocreate = false;
+    using live = loaded(recorded, object);
+    expect([live.progs.has('ops_update'), object.progs.get('ops_update')?.autoload]).toEqual([false, false]);
+  });
+
+  it('load although they were switched off when one is', () => {
+    const recorded = kernelWith();
+    const object = openOps();
+    for (const program of object.progs.values()) program.autoload = false;
+    using live = loaded(recorded, object);
+    expect([...live.progs.keys()]).toEqual(['ops_update']);
+  });
+});
+
+describe('a kernel whose struct differs', () => {
+  const without = (name: string) => moved.filter((member) => member.name !== name);
+  const changed = (name: string, change: Partial<Member>) =>
+    moved.map((member) => (member.name === name ? { ...member, ...change } : member));
+
+  it.each([
+    ['lacks the type', { name: 'their_ops' }, 'this kernel has no struct_ops of type my_ops'],
+    [
+      'lacks a member that is set',
+      { members: without('flags') },
+      'member flags of struct my_ops is set, and this kernel has no such member',
+    ],
+    [
+      'has a member of another kind',
+      { members: changed('flags', { type: callback }) },
+      'member flags of struct my_ops is of kind int here and of kind ptr in the kernel',
+    ],
+    [
+      'has a member of another size',
+      { members: changed('name', { type: 3 }) },
+      'member name of struct my_ops is of kind array here and of kind int in the kernel',
+    ],
+    [
+      'has a bitfield',
+      { members: changed('flags', { bit: 64, bits: 3 }) },
+      'member flags of struct my_ops is a bitfield',
+    ],
+  ])('and %s is refused', (_name, struct, sentence) => {
+    const recorded = kernelWith(struct);
+    expect(() => loaded(recorded)).toThrow(NotSupportedError);
+    expect(() => loaded(recorded)).toThrow(`create map "ops": ${sentence}`);
+    expect(recorded.fake.openFds).toEqual([]);
+  });
+
+  it('and lacks a callback costs its program, not the map', () => {
+    const recorded = kernelWith({ members: without('update') });
+    using live = loaded(recorded);
+    expect(live.progs.has('ops_update')).toBe(false);
+    expect(recorded.map('ops').valueSize).toBe(64 + 48);
+  });
+
+  it('and lacks a member that is zero is fine', () => {
+    using live = loaded(kernelWith({ members: without('init') }));
+    expect(live.progs.has('ops_update')).toBe(true);
+  });
+});
