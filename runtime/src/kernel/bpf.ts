@@ -74,6 +74,22 @@ export function elementCalls(libc: Libc): ElementCalls {
   const at = Number(libc.address(attr.bytes));
   const addresses = new Addresses(libc.address);
 
+  // What the attribute holds: a map class passes the same buffers call after call.
+  let lastFd: Fd = -1;
+  let lastKey: Uint8Array | null = null;
+  let lastValue: Uint8Array | null = null;
+  let lastFlags = 0n;
+  const prepare = (fd: Fd, key: Uint8Array | null, value: Uint8Array | null, flags: bigint): void => {
+    const same = fd === lastFd && key === lastKey && value === lastValue && flags === lastFlags;
+    // A detached array has the length 0, and its address is gone.
+    if (same && key?.length !== 0 && value?.length !== 0) return;
+    attr.set(fd, key === null ? 0n : addresses.of(key), value === null ? 0n : addresses.of(value), flags);
+    lastFd = fd;
+    lastKey = key;
+    lastValue = value;
+    lastFlags = flags;
+  };
+
   /** False for ENOENT, which is an answer and not a refusal. */
   const call = (
     command: Command,
@@ -82,7 +98,7 @@ export function elementCalls(libc: Libc): ElementCalls {
     value: Uint8Array | null,
     flags: bigint,
   ): boolean => {
-    attr.set(fd, key === null ? 0n : addresses.of(key), value === null ? 0n : addresses.of(value), flags);
+    prepare(fd, key, value, flags);
     if (libc.bpf(BPF_CMD[command], at, attrs.ElementAttr.size) >= 0) return true;
     const errno = libc.errno();
     if (errno === ERRNO.ENOENT) return false;
@@ -137,7 +153,15 @@ export function mapCalls(libc: Libc, version: number): MapCalls {
 
 type ProgCalls = Pick<
   Kernel,
-  'progLoad' | 'progTestRun' | 'progInfo' | 'progBindMap' | 'progById' | 'btfLoad' | 'btfById' | 'btfObjects'
+  | 'progLoad'
+  | 'progTestRun'
+  | 'progInfo'
+  | 'progBindMap'
+  | 'progById'
+  | 'btfLoad'
+  | 'btfById'
+  | 'btfBytes'
+  | 'btfObjects'
 >;
 
 export function progCalls(libc: Libc, version: number): ProgCalls {
@@ -167,6 +191,7 @@ export function progCalls(libc: Libc, version: number): ProgCalls {
       raiseMemlock(libc, version);
       return bpf.open('BTF_LOAD', attrs.btfLoadAttr(btf, log, bpf.addressOf));
     },
+    btfBytes: (fd) => btfBytes(bpf, fd),
     btfObjects: () => btfIds(bpf).flatMap((id) => btfObject(bpf, id) ?? []),
     btfById: (id) => bpf.open('BTF_GET_FD_BY_ID', attrs.singleAttr(id), `BTF id ${id}`),
   };
@@ -183,6 +208,18 @@ function btfIds(bpf: Bpf): number[] {
     id = attrs.readNextId(attr);
     ids.push(id);
   }
+}
+
+/** The kernel says how much there is, then copies it. */
+function btfBytes(bpf: Bpf, fd: Fd): Uint8Array {
+  const size = bpf.info(fd, infos.infoFields(bpf.addressOf)).readU32(infos.INFO.btf.btf_size);
+  const bytes = new Uint8Array(size);
+  const info = infos
+    .infoFields(bpf.addressOf)
+    .pointer(infos.INFO.btf.btf, bytes)
+    .u32(infos.INFO.btf.btf_size, size);
+  bpf.info(fd, info).release();
+  return bytes;
 }
 
 /** Undefined when the object went away since its id was read. */
