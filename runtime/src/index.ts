@@ -14,7 +14,7 @@ export { linuxKernel } from './kernel/linux.js';
 export type { Link } from './link/link.js';
 export type { LiveObject } from './loader/live-object.js';
 export type { LoadOptions } from './loader/load.js';
-export type { OpenMap, OpenProgram } from './loader/open-object.js';
+export type { OpenMap, OpenProgram, ProgramTarget } from './loader/open-object.js';
 export type {
   ArrayMap,
   HashMap,
@@ -36,6 +36,7 @@ export type {
   FentryProgram,
   FexitProgram,
   FmodRetProgram,
+  FreplaceProgram,
   IterProgram,
   KprobeProgram,
   KretprobeProgram,

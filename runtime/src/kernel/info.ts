@@ -28,7 +28,7 @@ export const INFO = {
     verified_insns: 216,
   },
   link: { type: 0, id: 4, prog_id: 8 },
-  btf: { id: 12, name: 16, name_len: 24, kernel_btf: 28 },
+  btf: { btf: 0, btf_size: 8, id: 12, name: 16, name_len: 24, kernel_btf: 28 },
 } as const;
 
 /** A zeroed answer buffer: newer kernels fill more than is read here, older ones less. */

@@ -53,6 +53,8 @@ export interface Kernel {
   btfLoad(btf: Uint8Array, log?: VerifierLog): Fd;
   /** The fd of the kernel's own BTF object with this id (modules; since 5.11). */
   btfById(id: number): Fd;
+  /** The raw BTF behind a descriptor. */
+  btfBytes(btf: Fd): Uint8Array;
   /** Every BTF object in the kernel: its own (`vmlinux`), its modules', and those that were loaded. */
   btfObjects(): readonly BtfObject[];
   linkCreate(link: LinkCreate): Fd;

@@ -1,4 +1,4 @@
-import type { Btf } from '../btf/btf.js';
+import { Btf } from '../btf/btf.js';
 import { CoreKind } from '../core/kinds.js';
 import { coreNames } from '../core/relocate.js';
 import { CoreTarget } from '../core/target.js';
@@ -8,7 +8,7 @@ import type { FunctionSpec, ObjectSpec } from '../object/spec.js';
 import { findAttachTarget } from '../program/attach-target.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
 import { kernelBtf, type ModuleBtf, moduleBtfs, userBtf } from './kernel-btf.js';
-import type { OpenProgram } from './open-object.js';
+import type { OpenProgram, ProgramTarget } from './open-object.js';
 
 /** A module of the kernel whose types a program refers to. */
 export interface ModuleFd {
@@ -22,6 +22,8 @@ export interface AttachTarget {
   readonly btfId: number;
   /** BTF of the module that `btfId` counts in. */
   readonly btfObjFd?: Fd;
+  /** The program that `btfId` counts in the BTF of. */
+  readonly attachProgFd?: Fd;
   /** struct_ops: index of the member. */
   readonly expectedAttachType?: number;
 }
@@ -76,7 +78,10 @@ export class KernelTypes {
    * The kernel type or function a program is verified against: undefined for kinds that have none, and for sections
    * that leave it open.
    */
-  attachTarget({ name, section, meaning }: OpenProgram): AttachTarget | undefined {
+  attachTarget({ name, section, meaning, attachTarget }: OpenProgram): AttachTarget | undefined {
+    if (attachTarget !== undefined && meaning?.rule.attachBtf !== undefined) {
+      return this.#functionOf(name, attachTarget, meaning.target);
+    }
     const rule = meaning?.rule.attachBtf;
     if (rule === undefined || meaning === undefined || meaning.target === '') return undefined;
     // Its target is in another program, not in the kernel.
@@ -91,6 +96,28 @@ export class KernelTypes {
     }
     if (found.module === undefined) return { btfId: found.btfId };
     return { btfId: found.btfId, btfObjFd: this.#moduleFd(found.module).fd };
+  }
+
+  /** A global function of another program, in that program's own BTF (libbpf: libbpf_find_prog_btf_id). */
+  #functionOf(name: string, { program, function: wanted }: ProgramTarget, named: string): AttachTarget {
+    const kernel = this.#kernel;
+    const attachProgFd = typeof program === 'number' ? program : program.fd;
+    const target = wanted ?? named;
+    const info = kernel.progInfo(attachProgFd);
+    const fail = (why: string) =>
+      new BpfError('ESRCH', `load program "${printable(name)}": program "${printable(info.name)}" ${why}`, {
+        errno: 3,
+      });
+    if (info.btfId === 0) throw fail('was loaded without BTF, so its functions cannot be named');
+    const fd = kernel.btfById(info.btfId);
+    try {
+      const btf = Btf.parse(kernel.btfBytes(fd), { label: `BTF of program ${printable(info.name)}` });
+      const btfId = btf.find(target, 'func');
+      if (btfId === undefined) throw fail(`has no function "${printable(target)}"`);
+      return { btfId, attachProgFd };
+    } finally {
+      kernel.close(fd);
+    }
   }
 
   /** A variable, function or struct of the kernel by name, vmlinux before modules (libbpf: find_ksym_btf_id). */

@@ -99,16 +99,17 @@ function attachmentOf(
     const shown = printable(section);
     const why =
       rule.type === BPF_PROG_TYPE.EXT
-        ? `SEC("${shown}") replaces a function of another program, and this version cannot be told of which`
+        ? `SEC("${shown}") replaces a function of another program; set its attachTarget between open() and load()`
         : rule.attachBtf
           ? `SEC("${shown}") does not say what to attach to; write SEC("${shown}/NAME")`
           : 'no struct_ops map that is created uses it';
     throw new BpfError('EINVAL', `load program "${printable(name)}": ${why}`, { errno: 22 });
   }
-  const { btfId: attachBtfId, btfObjFd: attachBtfObjFd, expectedAttachType: member } = attach;
+  const { btfId: attachBtfId, btfObjFd: attachBtfObjFd, attachProgFd, expectedAttachType: member } = attach;
   return {
     attachBtfId,
     ...(attachBtfObjFd !== undefined && { attachBtfObjFd }),
+    ...(attachProgFd !== undefined && { attachProgFd }),
     ...(member !== undefined && { expectedAttachType: member }),
   };
 }

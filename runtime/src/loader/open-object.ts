@@ -1,6 +1,8 @@
 import { BpfError, printable } from '../errors.js';
+import type { Fd } from '../kernel/kernel.js';
 import type { MapSpec, ObjectSpec, ProgramSpec } from '../object/spec.js';
 import { kindOf, type SectionMeaning } from '../program/kinds.js';
+import type { Program } from '../program/program.js';
 
 /** One map of an object that is not in the kernel yet: what can still be changed about it. */
 export class OpenMap {
@@ -61,6 +63,14 @@ export class OpenMap {
   }
 }
 
+/** A function of a program that is loaded. */
+export interface ProgramTarget {
+  /** The program, or a descriptor of it. */
+  readonly program: Program | Fd;
+  /** A global function of the program; absent for the one that SEC() names. */
+  readonly function?: string;
+}
+
 /** One program of an object that is not in the kernel yet. */
 export class OpenProgram {
   readonly spec: ProgramSpec;
@@ -69,6 +79,7 @@ export class OpenProgram {
   readonly #owner: OpenObject;
   #autoload: boolean;
   #autoattach = true;
+  #attachTarget: ProgramTarget | undefined;
 
   constructor(owner: OpenObject, spec: ProgramSpec) {
     this.#owner = owner;
@@ -93,6 +104,19 @@ export class OpenProgram {
   set autoload(load: boolean) {
     this.#owner.assertOpen(`set autoload of program "${printable(this.name)}"`);
     this.#autoload = load;
+  }
+
+  /**
+   * Another program to attach to instead of the kernel, for `freplace`, and `fentry` and `fexit` of programs. Its
+   * function is the one that SEC() names unless `function` says otherwise. Linux 5.5; freplace 5.6.
+   */
+  get attachTarget(): ProgramTarget | undefined {
+    return this.#attachTarget;
+  }
+
+  set attachTarget(target: ProgramTarget | undefined) {
+    this.#owner.assertOpen(`set attachTarget of program "${printable(this.name)}"`);
+    this.#attachTarget = target;
   }
 
   /** False leaves the program out of `attach()`. */

@@ -1,5 +1,6 @@
 // One line per file: kinds.ts reads its table from what is exported here.
 export * from './fentry.js';
+export * from './freplace.js';
 export * from './iter.js';
 export * from './kprobe.js';
 export * from './lsm.js';

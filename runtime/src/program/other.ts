@@ -23,7 +23,6 @@ const T = BPF_PROG_TYPE;
 const A = BPF_ATTACH_TYPE;
 const sleepable = { sleepable: true } as const;
 const optional = { attachTypeOptional: true } as const;
-const func = { attachBtf: { prefix: '', kind: 'func' } } as const;
 
 const probes: readonly SectionRule[] = auto([
   row('uprobe+', T.KPROBE),
@@ -52,7 +51,6 @@ const tracing: readonly SectionRule[] = auto([
   row('fexit.multi.s+', T.TRACING, A.TRACE_FEXIT_MULTI, sleepable),
   row('fsession.multi+', T.TRACING, A.TRACE_FSESSION_MULTI),
   row('fsession.multi.s+', T.TRACING, A.TRACE_FSESSION_MULTI, sleepable),
-  row('freplace+', T.EXT, 0, func),
 ]);
 
 const traffic: readonly SectionRule[] = [

@@ -164,6 +164,11 @@ export abstract class FakeCalls extends FakeHost implements Kernel {
   }
 
   /** One for each file of `/sys/kernel/btf`; ids count from 1 in order of name. */
+  btfBytes(btf: Fd): Uint8Array {
+    this.enter('btfBytes');
+    return this.descriptors.get(btf, 'btf', 'bpf(BPF_OBJ_GET_INFO_BY_FD)').bytes.slice();
+  }
+
   btfObjects(): readonly BtfObject[] {
     this.enter('btfObjects');
     const names = this.files.list(BTF_DIRECTORY) ?? [];

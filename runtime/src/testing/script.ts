@@ -95,6 +95,7 @@ const commands: Readonly<Partial<Record<keyof Kernel, string>>> = {
   progLoad: 'PROG_LOAD',
   progTestRun: 'PROG_TEST_RUN',
   btfLoad: 'BTF_LOAD',
+  btfBytes: 'OBJ_GET_INFO_BY_FD',
   btfObjects: 'BTF_GET_NEXT_ID',
   linkCreate: 'LINK_CREATE',
   linkUpdate: 'LINK_UPDATE',

@@ -1,0 +1,53 @@
+import { openObject } from '@bpfskel/runtime';
+import { describe, expect, it } from 'vitest';
+import { kernelHas } from './facts.js';
+
+const object = (name: string) => new URL(`../testdata/${name}.o`, import.meta.url).pathname;
+const XDP_DROP = 1;
+const XDP_PASS = 2;
+const packet = new Uint8Array(64);
+
+/** The program that has a function to replace. */
+function target() {
+  const live = openObject(object('freplace_target')).load();
+  const decide = live.progs.get('decide');
+  if (decide === undefined) throw new Error('freplace_target.o has no program "decide"');
+  return { live, decide, verdict: () => decide.testRun({ data: packet }).returnValue };
+}
+
+function replacement() {
+  const open = openObject(object('freplace'));
+  const refuse = open.progs.get('refuse');
+  if (refuse === undefined) throw new Error('freplace.o has no program "refuse"');
+  return { open, refuse };
+}
+
+describe('a program that replaces a function of another', () => {
+  it.runIf(kernelHas.fentry)('does so until it is detached', () => {
+    const { live, decide, verdict } = target();
+    using _target = live;
+    expect(verdict()).toBe(XDP_PASS);
+    const { open, refuse } = replacement();
+    refuse.attachTarget = { program: decide };
+    using patch = open.load();
+    patch.attach();
+    expect(verdict()).toBe(XDP_DROP);
+    patch.detach();
+    expect(verdict()).toBe(XDP_PASS);
+  });
+
+  it('is verified against that function: another name is refused before the kernel is asked', () => {
+    const { live, decide } = target();
+    using _target = live;
+    const { open, refuse } = replacement();
+    refuse.attachTarget = { program: decide, function: 'verdicts' };
+    expect(() => open.load()).toThrow('load program "refuse": program "decide" has no function "verdicts"');
+  });
+
+  it('needs to be told of the program', () => {
+    const { open } = replacement();
+    expect(() => open.load()).toThrow(
+      'load program "refuse": SEC("freplace/verdict") replaces a function of another program; set its attachTarget between open() and load()',
+    );
+  });
+});
