@@ -1,0 +1,237 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { isBpfError, type LoadableObject, openObject } from '@bpfskel/runtime';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { linuxKernel } from '../../runtime/src/kernel/linux.js';
+import type { LoadOptions } from '../../runtime/src/loader/load.js';
+import { kernelVersion } from '../../runtime/src/uapi.js';
+import { isRoot } from './facts.js';
+
+const testdata = (name: string) => fileURLToPath(new URL(`../testdata/${name}`, import.meta.url));
+const path = testdata('kernel_features.o');
+const built = new URL('../../runtime/dist/index.js', import.meta.url).href;
+const pinRoot = `/sys/fs/bpf/bpfskel-test-${process.pid}`;
+const kernel = linuxKernel();
+const config = kernel.buildConfig() ?? '';
+const has = (name: string) => new RegExp(`^CONFIG_${name}=`, 'm').test(config);
+
+/** Arenas came with 6.9, sleepable use of kfuncs in syscall programs before that. */
+const arenas = kernel.version >= kernelVersion(6, 9);
+const structOps = has('BPF_JIT') && has('DEBUG_INFO_BTF');
+const structOpsLinks = structOps && kernel.version >= kernelVersion(6, 4);
+
+/** Opens the object with these programs and maps, and nothing else of it. */
+function only(...names: string[]): LoadableObject {
+  const object = openObject(path);
+  for (const program of object.progs.values()) program.autoload = names.includes(program.name);
+  for (const map of object.maps.values())
+    map.autocreate = map.name.startsWith('.') || names.includes(map.name);
+  return object;
+}
+const load = (object: LoadableObject, options: LoadOptions = {}) => object.load({ pinRoot, ...options });
+
+const descriptors = () => readdirSync('/proc/self/fd').length;
+const congestionControls = () =>
+  readFileSync('/proc/sys/net/ipv4/tcp_available_congestion_control', 'utf8').trim().split(' ');
+
+beforeAll(() => {
+  if (isRoot) mkdirSync(pinRoot);
+});
+afterAll(() => {
+  for (const name of existsSync(pinRoot) ? readdirSync(pinRoot) : []) unlinkSync(`${pinRoot}/${name}`);
+  if (existsSync(pinRoot)) rmdirSync(pinRoot);
+});
+
+describe('what a program asks of the kernel by name', () => {
+  it('is there: settings, symbols and functions, weak ones as far as the kernel has them', () => {
+    const before = descriptors();
+    {
+      using live = load(only('ask', 'shared'));
+      expect(live.progs.get('ask')?.testRun().returnValue).toBe(0);
+      const bss = live.data.get('.bss')?.view();
+      const hz = Number(/^CONFIG_HZ=(\d+)$/m.exec(config)?.[1]);
+      const known = /^[0-9a-f]+ \w vfs_read$/m.test(readFileSync('/proc/kallsyms', 'utf8')) ? 4 : 0;
+      expect([bss?.getUint32(0, true), bss?.getUint32(4, true)]).toEqual([kernel.version, hz]);
+      expect(bss?.getUint32(8, true)).toBe(1 | known);
+    }
+    expect(descriptors()).toBe(before);
+  });
+
+  it('may be settled by the user instead', () => {
+    using live = load(only('ask', 'shared'), { kconfig: 'CONFIG_HZ=12345\nCONFIG_NO_SUCH_THING=y\n' });
+    live.progs.get('ask')?.testRun();
+    const bss = live.data.get('.bss')?.view();
+    expect(bss?.getUint32(4, true)).toBe(12345);
+    expect((bss?.getUint32(8, true) ?? 0) & 3).toBe(3);
+  });
+
+  it.runIf(has('KALLSYMS_ALL'))('has typed variables', () => {
+    using live = load(only('per_cpu'));
+    live.progs.get('per_cpu')?.testRun();
+    expect(live.data.get('.bss')?.view().getUint32(8, true)).toBe(1);
+  });
+});
+
+describe('a map pinned by name', () => {
+  it('is shared by processes, and outlives both', () => {
+    const child = `
+      import { openObject } from '${built}';
+      const object = openObject('${path}');
+      for (const program of object.progs.values()) program.autoload = program.name === 'ask';
+      for (const map of object.maps.values()) map.autocreate = map.name.startsWith('.') || map.name === 'shared';
+      using live = object.load({ pinRoot: '${pinRoot}' });
+      live.progs.get('ask').testRun();
+      console.log(live.maps.get('shared').info().id);
+    `.replace('using live', 'const live');
+    const run = () => spawnSync(process.execPath, ['--input-type=module', '-e', child], { encoding: 'utf8' });
+    unlinkSync(`${pinRoot}/shared`);
+    const outputs = [run(), run()].map(({ stdout, stderr }) => stdout.trim() || stderr);
+    expect(outputs[0]).toMatch(/^\d+$/);
+    expect(outputs[1]).toBe(outputs[0]);
+    using live = load(only('ask', 'shared'));
+    const shared = live.maps.get('shared');
+    const value = new Uint8Array(8);
+    kernel.mapLookup(shared?.fd ?? -1, new Uint8Array(4), value);
+    expect([String(shared?.info().id), new DataView(value.buffer).getBigUint64(0, true)]).toEqual([
+      outputs[0],
+      2n,
+    ]);
+  });
+
+  it('must be as the object declares it', () => {
+    load(only('ask', 'shared')).destroy();
+    const object = only('ask', 'shared');
+    const shared = object.maps.get('shared');
+    if (shared !== undefined) shared.maxEntries = 7;
+    expect(() => load(object)).toThrow(
+      `create map "shared": the map pinned at ${pinRoot}/shared is another one: max_entries 1 there and 7 here. Remove the pin, or declare the map as it is there`,
+    );
+  });
+
+  it('is unpinned when the rest does not load', () => {
+    const root = `${pinRoot}/gone`;
+    mkdirSync(root);
+    const object = only('ask', 'shared');
+    const bss = object.maps.get('.bss');
+    if (bss !== undefined) bss.autocreate = false;
+    expect(() => load(object, { pinRoot: root })).toThrow('it uses map .bss, which was left out');
+    expect(readdirSync(root)).toEqual([]);
+    rmdirSync(root);
+  });
+
+  it.each([
+    ['/tmp', /^pin map "shared" at \/tmp\/shared: \/tmp is not in a BPF file system: mount -t bpf bpf/],
+    [
+      `${pinRoot}/no/such`,
+      /^pin map "shared" at \S+: create the directory \S+\/no\/such first, inside a BPF file system/,
+    ],
+  ])('cannot be pinned in %s, and it says why', (root, sentence) => {
+    expect(() => load(only('ask', 'shared'), { pinRoot: root })).toThrow(sentence);
+  });
+});
+
+describe.runIf(arenas)('an arena', () => {
+  it('holds variables that both sides see, wherever it lies, once and again', () => {
+    const before = descriptors();
+    for (const _round of [1, 2]) {
+      const live = load(only('add', 'arena'));
+      const memory = live.data.get('arena');
+      expect(memory?.view().getBigUint64(0, true)).toBe(40n);
+      live.progs.get('add')?.testRun();
+      expect(memory?.view().getBigUint64(0, true)).toBe(42n);
+      const stale = memory?.view();
+      live.destroy();
+      // Reading it now must not end the process.
+      expect(stale?.getBigUint64(0, true)).toBe(0n);
+    }
+    expect(descriptors()).toBe(before);
+  });
+});
+
+describe.runIf(structOps)('a congestion control', () => {
+  const programs = ['ssthresh', 'cong_avoid', 'undo_cwnd'];
+  it.runIf(structOpsLinks).each([
+    ['by its value', 'by_value', 'bpfskel_value'],
+    ['by a link', 'by_link', 'bpfskel_link'],
+  ])('is registered %s, and gone after detach', (_name, map, registered) => {
+    const before = descriptors();
+    {
+      using live = load(only(map, ...programs));
+      live.attach();
+      expect([...live.links.keys()]).toEqual([map]);
+      expect(congestionControls()).toContain(registered);
+      live.detach();
+      expect(congestionControls()).not.toContain(registered);
+    }
+    expect(descriptors()).toBe(before);
+  });
+
+  it('is registered once under its name', () => {
+    using _first = attached('by_value');
+    expect(() => attached('by_value')).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/^attach "by_value" to struct_ops: /) }),
+    );
+  });
+
+  function attached(map: string) {
+    const live = load(only(map, ...programs));
+    try {
+      live.attach();
+      return live;
+    } catch (error) {
+      live.destroy();
+      throw error;
+    }
+  }
+});
+
+describe('a process without privileges', () => {
+  it('is told what it lacks, and never of the verifier', () => {
+    const child = `
+      import { openObject } from '${built}';
+      for (const path of ['${testdata('beside.o')}', '${testdata('legacy.o')}']) {
+        try { openObject(path).load().destroy(); console.log('loaded'); }
+        catch (error) { console.log(error.code + ': ' + error.message); }
+      }
+    `;
+    const nobody = [
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      '--inh-caps=-all',
+      '--bounding-set=-all',
+    ];
+    const { stdout, stderr } = spawnSync(
+      'setpriv',
+      [...nobody, process.execPath, '--input-type=module', '-e', child],
+      { encoding: 'utf8' },
+    );
+    const lines = stdout.trim().split('\n');
+    expect(stderr).toBe('');
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^EPERM: load program "\w+": this process lacks CAP_BPF.*\(EPERM\)\. Run as root, or give/,
+      ),
+      expect.stringMatching(/^EPERM: create map "\w+": this process lacks CAP_BPF.*setcap cap_bpf\+ep NODE$/),
+    ]);
+  });
+});
+
+describe('an object the kernel has no memory or patience for', () => {
+  it('names the map that is too large', () => {
+    const object = only('ask', 'shared');
+    const shared = object.maps.get('shared');
+    if (shared !== undefined) shared.maxEntries = 0xffffffff;
+    let error: unknown;
+    try {
+      load(object, { pinRoot: `${pinRoot}/none` }).destroy();
+    } catch (caught) {
+      error = caught;
+    }
+    expect(isBpfError(error) && ['E2BIG', 'ENOMEM'].includes(error.code)).toBe(true);
+    expect(isBpfError(error) && error.message).toMatch(
+      /^create map "shared": .*4294967295 entries of 4 \+ 8 bytes/,
+    );
+  });
+});
