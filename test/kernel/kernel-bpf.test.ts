@@ -47,6 +47,52 @@ function refusal(action: () => unknown) {
   throw new Error('was not refused');
 }
 
+describe('element calls that reuse their buffers', () => {
+  const key = u32(1);
+  const value = u64(0n);
+  const put = (fd: Fd, at: number, what: bigint, flags?: bigint) => {
+    key.set(u32(at));
+    value.set(u64(what));
+    kernel.mapUpdate(fd, key, value, flags);
+  };
+  const get = (fd: Fd, at: number): bigint | undefined => {
+    key.set(u32(at));
+    return kernel.mapLookup(fd, key, value) ? new DataView(value.buffer).getBigUint64(0, true) : undefined;
+  };
+
+  it('reach the map that was named, with what the buffers hold now', () => {
+    const [a, b] = [map('HASH'), map('HASH')];
+    put(a, 1, 10n);
+    put(b, 1, 20n);
+    put(a, 2, 11n);
+    expect([get(a, 1), get(b, 1), get(a, 2), get(b, 2)]).toEqual([10n, 20n, 11n, undefined]);
+  });
+
+  it('use the flags of this call, not of the one before', () => {
+    const fd = map('HASH');
+    put(fd, 1, 1n, BPF_NOEXIST);
+    put(fd, 1, 2n);
+    expect(refusal(() => put(fd, 1, 3n, BPF_NOEXIST)).code).toBe('EEXIST');
+    expect(get(fd, 1)).toBe(2n);
+  });
+
+  it('reach a map whose descriptor was another map a moment ago', () => {
+    const first = kernel.mapCreate({ type: BPF_MAP_TYPE.HASH, keySize: 4, valueSize: 8, maxEntries: 1 });
+    put(first, 1, 1n);
+    kernel.close(first);
+    const second = map('HASH');
+    expect(second).toBe(first);
+    expect(get(second, 1)).toBeUndefined();
+  });
+
+  it('tell a queue, which has no key, from a hash', () => {
+    const [hash, queue] = [map('HASH'), map('QUEUE', { keySize: 0 })];
+    put(hash, 1, 1n);
+    kernel.mapUpdate(queue, null, value);
+    expect([kernel.mapLookupAndDelete(queue, null, value), get(hash, 1)]).toEqual([true, 1n]);
+  });
+});
+
 describe('a map', () => {
   it('keeps entries', () => {
     const fd = map('HASH', { name: 'entries' });
