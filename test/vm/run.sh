@@ -84,9 +84,10 @@ write_command() { # COMMAND...
 
 boot() {
   # One thread of emulation: with more, QEMU corrupts the kernel's patching of its own text and the guest panics.
+  # Without KASLR, addresses in instructions are those of every other boot, so that tags of programs can be compared.
   timeout "$limit" qemu-system-x86_64 -accel tcg,thread=single -cpu max -m "$memory" -smp 2 \
     -display none -no-reboot -nic none -monitor none \
-    -kernel "$dir/vmlinuz" -initrd "$initrd" -append 'console=ttyS0 panic=-1 quiet' \
+    -kernel "$dir/vmlinuz" -initrd "$initrd" -append 'console=ttyS0 panic=-1 quiet nokaslr' \
     -serial "file:$share/console" -serial stdio \
     -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
     -virtfs "local,path=$share,mount_tag=share,security_model=none,multidevs=remap" < /dev/null
