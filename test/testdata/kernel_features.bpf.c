@@ -18,8 +18,8 @@ struct rq {
 	unsigned int nr_running;
 };
 extern const struct rq runqueues __ksym __weak;
-extern void bpf_rcu_read_lock(void) __ksym;
-extern void bpf_rcu_read_unlock___mine(void) __ksym;
+extern void bpf_rcu_read_lock(void) __ksym __weak;
+extern void bpf_rcu_read_unlock___mine(void) __ksym __weak;
 extern void no_such_kfunc(void) __ksym __weak;
 
 struct {
@@ -50,8 +50,10 @@ int ask(void *ctx)
 
 	if (count)
 		__sync_fetch_and_add(count, 1);
-	bpf_rcu_read_lock();
-	bpf_rcu_read_unlock___mine();
+	if (bpf_rcu_read_lock && bpf_rcu_read_unlock___mine) {
+		bpf_rcu_read_lock();
+		bpf_rcu_read_unlock___mine();
+	}
 	if (no_such_kfunc)
 		no_such_kfunc();
 	version = LINUX_KERNEL_VERSION;
