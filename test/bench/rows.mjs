@@ -106,7 +106,7 @@ export const groups = {
     const theirs = new Peer([tools.theirs, 'data', tools.data]);
     const compare = async (name, mine = name) => {
       // A service runs for longer than V8 takes to compile it.
-    for (let i = 0; i < 10; i++) await ours.sample(mine);
+      for (let i = 0; i < 10; i++) await ours.sample(mine);
       return inTurns(
         runs,
         tick,
