@@ -189,7 +189,9 @@ class Matcher {
     const theirIndex = struct.members.findIndex(({ name }) => name === member.name);
     const theirs = struct.members[theirIndex];
     if (theirs === undefined) {
-      this.#skip(member, bytes.subarray(from, from + size), slot?.name);
+      // A member the kernel does not have may only be unset.
+      const isSet = slot !== undefined || bytes.subarray(from, from + size).some((byte) => byte !== 0);
+      if (isSet) throw this.#misfit(member, 'is set, and this kernel has no such member');
       return;
     }
     if (member.bitSize !== 0 || theirs.bitSize !== 0) throw this.#misfit(member, 'is a bitfield');
@@ -210,14 +212,6 @@ class Matcher {
     if (size !== theirSize)
       throw this.#misfit(member, `has ${size} bytes here and ${theirSize} in the kernel`);
     this.value.set(bytes.subarray(from, from + size), to);
-  }
-
-  /** A member the kernel does not have may only be unset; its program has nothing to be verified against. */
-  #skip(member: BtfMember, bytes: Uint8Array, program: string | undefined): void {
-    if (bytes.some((byte) => byte !== 0))
-      throw this.#misfit(member, 'is set, and this kernel has no such member');
-    const open = program === undefined ? undefined : this.#object.progs.get(program);
-    if (open !== undefined) open.autoload = false;
   }
 
   #assertCallback(member: BtfMember, name: string): void {
