@@ -102,6 +102,7 @@ describe('byte offsets agree with this kernel', () => {
     tracing_cookie: ['tracing', 'cookie'],
   };
   const since: Readonly<Record<string, number>> = {
+    log_true_size: uapi.kernelVersion(6, 4),
     value_type_btf_obj_fd: uapi.kernelVersion(6, 9),
     map_token_fd: uapi.kernelVersion(6, 9),
     prog_token_fd: uapi.kernelVersion(6, 9),
