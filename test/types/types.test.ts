@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { skeletonText } from '../../generator/gen.js';
+import { plainGenArguments } from '../../generator/plain.js';
+import { isBpfError } from '../../runtime/src/errors.js';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const tsc = join(folder, '../../node_modules/.bin/tsc');
@@ -43,4 +46,41 @@ describe('golden and example skeletons compile', () => {
       rmSync(out, { recursive: true });
     }
   });
+});
+
+describe('skeletons of all other test objects compile', () => {
+  const testdata = join(folder, '../testdata');
+  const objects = readdirSync(testdata, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.o'),
+  );
+
+  test('with every strict option', () => {
+    const build = join(folder, '../../build');
+    mkdirSync(build, { recursive: true });
+    // Inside the repository, where the compiler finds the runtime.
+    const out = mkdtempSync(join(build, 'types-'));
+    try {
+      const refused = objects.filter((path) => !generateInto(out, path));
+      expect(refused).toEqual([]);
+      const config = { extends: join(folder, 'tsconfig.json'), include: ['*.ts'] };
+      writeFileSync(join(out, 'tsconfig.json'), JSON.stringify(config));
+      expect(compile('-p', out)).toEqual([]);
+      expect(objects.length).toBeGreaterThan(50);
+    } finally {
+      rmSync(out, { recursive: true });
+    }
+  });
+
+  /** False when there can be no skeleton of the object. */
+  function generateInto(out: string, path: string): boolean {
+    const given = plainGenArguments([join(testdata, path)]);
+    if (given === undefined) return false;
+    try {
+      writeFileSync(join(out, `${path.replaceAll('/', '-')}.ts`), skeletonText(given));
+      return true;
+    } catch (error) {
+      if (!isBpfError(error)) throw error;
+      return false;
+    }
+  }
 });
