@@ -14,6 +14,8 @@ const alias = [
 export default defineConfig({
   resolve: { alias },
   test: {
+    // By default one core is left idle, which on two is half of the machine.
+    maxWorkers: '100%',
     projects: [
       {
         resolve: { alias },
