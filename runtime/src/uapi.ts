@@ -256,6 +256,10 @@ export const BPF_F_AFTER = 0x10;
 export const BPF_F_ID = 0x20;
 export const BPF_F_PREORDER = 0x40;
 
+// Flags of BPF_PROG_QUERY.
+/** Of a cgroup: what runs there, the programs of its ancestors included. */
+export const BPF_F_QUERY_EFFECTIVE = 0x1;
+
 // Flags of multi-target links.
 export const BPF_F_KPROBE_MULTI_RETURN = 0x1;
 export const BPF_F_UPROBE_MULTI_RETURN = 0x1;

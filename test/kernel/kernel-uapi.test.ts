@@ -93,6 +93,7 @@ describe('byte offsets agree with this kernel', () => {
     ['btfLoad', undefined],
     ['linkCreate', 'link_create'],
     ['linkUpdate', 'link_update'],
+    ['progQuery', 'query'],
     ['progBindMap', 'prog_bind_map'],
     ['nextId', undefined],
   ];
@@ -100,12 +101,28 @@ describe('byte offsets agree with this kernel', () => {
     perf_event_cookie: ['perf_event', 'bpf_cookie'],
     tracing_target_btf_id: ['tracing', 'target_btf_id'],
     tracing_cookie: ['tracing', 'cookie'],
+    tcx_relative_fd: ['tcx', 'relative_fd'],
+    tcx_expected_revision: ['tcx', 'expected_revision'],
+    netfilter_pf: ['netfilter', 'pf'],
+    netfilter_hooknum: ['netfilter', 'hooknum'],
+    netfilter_priority: ['netfilter', 'priority'],
+    netfilter_flags: ['netfilter', 'flags'],
   };
   const since: Readonly<Record<string, number>> = {
     log_true_size: uapi.kernelVersion(6, 4),
     value_type_btf_obj_fd: uapi.kernelVersion(6, 9),
     map_token_fd: uapi.kernelVersion(6, 9),
     prog_token_fd: uapi.kernelVersion(6, 9),
+    target_ifindex: uapi.kernelVersion(6, 6),
+    link_ids: uapi.kernelVersion(6, 6),
+    link_attach_flags: uapi.kernelVersion(6, 6),
+    revision: uapi.kernelVersion(6, 6),
+    tcx_relative_fd: uapi.kernelVersion(6, 6),
+    tcx_expected_revision: uapi.kernelVersion(6, 6),
+    netfilter_pf: uapi.kernelVersion(6, 4),
+    netfilter_hooknum: uapi.kernelVersion(6, 4),
+    netfilter_priority: uapi.kernelVersion(6, 4),
+    netfilter_flags: uapi.kernelVersion(6, 4),
   };
   const inThisKernel = (name: string): boolean => linuxKernel().version >= (since[name] ?? 0);
 

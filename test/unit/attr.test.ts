@@ -3,6 +3,8 @@ import * as attrs from '../../runtime/src/kernel/attr.js';
 import { Fields } from '../../runtime/src/kernel/fields.js';
 import { infoFields, readMapInfo, readProgInfo } from '../../runtime/src/kernel/info.js';
 import { perfEventAttr } from '../../runtime/src/kernel/perf-event.js';
+import { progQueryAttr, queryBuffers, readProgQuery } from '../../runtime/src/kernel/prog-query.js';
+import { kernelVersion } from '../../runtime/src/uapi.js';
 
 /** What the kernel is told, as far as it is told: 32-bit words in hex, zeros as dots. */
 function words(fields: Fields): string {
@@ -172,6 +174,57 @@ describe('a bpf_attr', () => {
         }),
       '3 . 18 . 5 . 6 .',
     ],
+    [
+      'links before another link, when nothing changed since',
+      () =>
+        attrs.linkCreateAttr({
+          prog: 3,
+          attachType: 46,
+          target: { ifindex: 2 },
+          flags: 0x28,
+          options: { kind: 'ordered', relative: 9, expectedRevision: 5n },
+        }),
+      '3 2 2e 28 9 . 5 .',
+    ],
+    [
+      'links last on a hook that has an order',
+      () =>
+        attrs.linkCreateAttr({
+          prog: 3,
+          attachType: 46,
+          target: { ifindex: 2 },
+          options: { kind: 'ordered' },
+        }),
+      '3 2 2e',
+    ],
+    [
+      'links into netfilter',
+      () =>
+        attrs.linkCreateAttr({
+          prog: 3,
+          attachType: 45,
+          options: { kind: 'netfilter', family: 2, hook: 3, priority: -100, flags: 1 },
+        }),
+      '3 . 2d . 2 3 ffffff9c 1',
+    ],
+    [
+      'asks a device for its programs, their links and flags',
+      () =>
+        progQueryAttr(
+          { target: { ifindex: 2 }, attachType: 46 },
+          queryBuffers({ target: { ifindex: 2 }, attachType: 46 }, 4, kernelVersion(6, 6)),
+          addresses(),
+        ),
+      '2 2e . . 1000 . 4 . 2000 . 3000 .',
+    ],
+    [
+      'asks a cgroup for what runs there, without flags of each',
+      () => {
+        const query = { target: { fd: 7 }, attachType: 1, flags: 1 };
+        return progQueryAttr(query, queryBuffers(query, 4, kernelVersion(6, 5)), addresses());
+      },
+      '7 1 1 . 1000 . 4',
+    ],
     ['binds a map to a program', () => attrs.progBindMapAttr(4, 5), '4 5'],
     ['exchanges the program of a link', () => attrs.linkUpdateAttr(4, 5), '4 5'],
     [
@@ -300,6 +353,19 @@ describe('an answer of the kernel', () => {
       name: 'events',
       btfId: 5,
       mapExtra: 6n,
+    });
+  });
+
+  it('gives the programs of a hook, never more than there was room for', () => {
+    const buffers = { ids: Uint32Array.of(5, 6), flags: undefined, links: Uint32Array.of(8, 0) };
+    const attr = new Fields(128).u32(12, 2).u32(24, 1000).u64(56, 3n);
+    expect(readProgQuery(attr, buffers)).toEqual({
+      flags: 2,
+      revision: 3n,
+      programs: [
+        { id: 5, linkId: 8, flags: 0 },
+        { id: 6, linkId: 0, flags: 0 },
+      ],
     });
   });
 

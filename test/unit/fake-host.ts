@@ -16,7 +16,15 @@ export interface FakeHost {
   refuse(method: keyof Kernel, errno: keyof typeof ERRNO): void;
 }
 
-const silent = new Set(['readFile', 'listDirectory', 'ifindex', 'ifname', 'xdpQuery', 'progInfo']);
+const silent = new Set([
+  'readFile',
+  'listDirectory',
+  'ifindex',
+  'ifname',
+  'xdpQuery',
+  'progInfo',
+  'progQuery',
+]);
 const opening = new Set(['perfEventOpen', 'linkCreate', 'rawTracepointOpen', 'packetSocket', 'progById']);
 
 /** The methods that attaching uses; any other method is a mistake of the test. */

@@ -95,8 +95,28 @@ export const ATTR = {
     perf_event_cookie: 16,
     tracing_target_btf_id: 16,
     tracing_cookie: 24,
+    // Alike for tcx, netkit and cgroups.
+    tcx_relative_fd: 16,
+    tcx_expected_revision: 24,
+    netfilter_pf: 16,
+    netfilter_hooknum: 20,
+    netfilter_priority: 24,
+    netfilter_flags: 28,
   },
   linkUpdate: { link_fd: 0, new_prog_fd: 4 },
+  progQuery: {
+    target_fd: 0,
+    target_ifindex: 0,
+    attach_type: 4,
+    query_flags: 8,
+    attach_flags: 12,
+    prog_ids: 16,
+    prog_cnt: 24,
+    prog_attach_flags: 32,
+    link_ids: 40,
+    link_attach_flags: 48,
+    revision: 56,
+  },
   progBindMap: { prog_fd: 0, map_fd: 4 },
 } as const;
 
@@ -236,6 +256,16 @@ export function linkCreateAttr(link: LinkCreate): Fields {
       return fields
         .u32(at.tracing_target_btf_id, link.options.targetBtfId)
         .u64(at.tracing_cookie, link.options.cookie);
+    case 'ordered':
+      return fields
+        .u32(at.tcx_relative_fd, link.options.relative)
+        .u64(at.tcx_expected_revision, link.options.expectedRevision);
+    case 'netfilter':
+      return fields
+        .u32(at.netfilter_pf, link.options.family)
+        .u32(at.netfilter_hooknum, link.options.hook)
+        .u32(at.netfilter_priority, link.options.priority)
+        .u32(at.netfilter_flags, link.options.flags);
     default:
       return fields;
   }

@@ -24,7 +24,7 @@ const EXPECTED_MAPS = 64;
 const MODULE_NAME_SIZE = 64;
 
 /** The calls of bpf(2) that have a structure of their own. */
-class Bpf {
+export class Bpf {
   readonly libc: Libc;
   readonly addressOf: (bytes: Uint8Array) => bigint;
 

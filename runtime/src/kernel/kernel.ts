@@ -62,6 +62,8 @@ export interface Kernel {
   linkUpdate(link: Fd, prog: Fd): void;
   linkDetach(link: Fd): void;
   linkInfo(link: Fd): LinkInfo;
+  /** BPF_PROG_QUERY: the programs on a hook of a device, a cgroup, a network namespace or a map, in the order they run. */
+  progQuery(query: ProgQuery): ProgQueryResult;
   /** BPF_RAW_TRACEPOINT_OPEN; `name` undefined for BTF-typed programs (tp_btf, fentry, lsm) on older kernels. */
   rawTracepointOpen(prog: Fd, name?: string): Fd;
   pin(fd: Fd, path: string): void;
@@ -221,6 +223,13 @@ export interface LinkCreate {
   options?:
     | { kind: 'perf_event'; cookie: bigint }
     | { kind: 'tracing'; targetBtfId: number; cookie: bigint }
+    /**
+     * A place among the programs of one hook (tcx, netkit, cgroups). `flags` of the link say what `relative` is: BPF_F_BEFORE
+     * or BPF_F_AFTER, a link with BPF_F_LINK, an id with BPF_F_ID.
+     */
+    | { kind: 'ordered'; relative?: Fd; expectedRevision?: bigint }
+    /** NFPROTO_*, NF_INET_*, lower priorities first, BPF_F_NETFILTER_IP_DEFRAG. */
+    | { kind: 'netfilter'; family: number; hook: number; priority: number; flags: number }
     | { kind: 'none' };
 }
 /** One BTF object; `kernel` is true for the kernel's and its modules'. */
@@ -233,6 +242,25 @@ export interface LinkInfo {
   type: number;
   id: number;
   progId: number;
+}
+
+export interface ProgQuery {
+  /** What has the hook: a descriptor (cgroup, network namespace, map) or a device's index (tcx, netkit). */
+  target: { fd: Fd } | { ifindex: number };
+  /** `enum bpf_attach_type`. */ attachType: number;
+  /** BPF_F_QUERY_EFFECTIVE. */ flags?: number;
+}
+export interface ProgQueryResult {
+  /** How the programs got there, where they share it (cgroups): BPF_F_ALLOW_MULTI and the like. */ flags: number;
+  /** Goes up with every change, for `expectedRevision`; 0 where the kernel does not count (before 6.6). */
+  revision: bigint;
+  programs: readonly QueriedProgram[];
+}
+export interface QueriedProgram {
+  id: number;
+  /** The bpf_link that holds it; 0 without one, and where the kernel does not say (cgroups, before 6.6). */
+  linkId: number;
+  /** Its own attach flags; 0 where the kernel does not say (before 6.0, with BPF_F_QUERY_EFFECTIVE). */ flags: number;
 }
 
 /** perf_event_open(2). Exactly what the kinds of this package need of `struct perf_event_attr`. */

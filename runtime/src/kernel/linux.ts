@@ -10,6 +10,7 @@ import { mappingCalls } from './mapping.js';
 import { networkCalls } from './network.js';
 import { perfCalls } from './perf-event.js';
 import { createPoller } from './poller.js';
+import { queryCalls } from './prog-query.js';
 
 const KERNEL_TYPES = '/sys/kernel/btf/vmlinux';
 
@@ -45,6 +46,7 @@ function bindKernel(libc: Libc): Kernel {
     ...mapCalls(libc, version),
     ...progCalls(libc, version),
     ...linkCalls(libc),
+    ...queryCalls(libc, version),
     ...perfCalls(libc),
     ...networkCalls(libc),
     ...descriptorCalls(libc),

@@ -1,4 +1,4 @@
-import type { Fd, LinkCreate, LinkInfo, XdpQuery } from '../kernel/kernel.js';
+import type { Fd, LinkCreate, LinkInfo, ProgQuery, ProgQueryResult, XdpQuery } from '../kernel/kernel.js';
 import {
   BPF_ATTACH_TYPE,
   BPF_LINK_TYPE,
@@ -17,6 +17,9 @@ export class FakeAttachments {
   readonly #deviceName: (ifindex: number) => string | undefined;
   /** Attachments by what holds them: a link's or event's or socket's descriptor object, or a device. */
   readonly #links = new Map<unknown, FakeLink>();
+
+  /** Goes up with every attachment that comes or goes. */
+  #revision = 1n;
 
   constructor(
     descriptors: Descriptors,
@@ -87,6 +90,24 @@ export class FakeAttachments {
     return { type: linkType(link), id: link.id, progId: link.program.id };
   }
 
+  /** The programs on a hook in the order they were attached; a device without any of tcx is ENOENT, as in Linux. */
+  query({ target, attachType }: ProgQuery): ProgQueryResult {
+    const syscall = 'bpf(BPF_PROG_QUERY)';
+    const where = 'fd' in target ? this.#describe(target.fd, syscall) : this.#deviceName(target.ifindex);
+    if (where === undefined) throw refusal(syscall, 'ENODEV');
+    const there = this.all().filter((link) => link.attachType === attachType && link.target === where);
+    if ('ifindex' in target && there.length === 0) throw refusal(syscall, 'ENOENT');
+    return {
+      flags: there[0]?.flags ?? 0,
+      revision: this.#revision,
+      programs: there.map(({ id, via, program, flags }) => ({
+        id: program.id,
+        linkId: via === 'link' ? id : 0,
+        flags,
+      })),
+    };
+  }
+
   setBpf(event: Fd, prog: Fd): void {
     const { program } = this.#descriptors.get(prog, 'program', 'ioctl(PERF_EVENT_IOC_SET_BPF)');
     const held = this.#descriptors.get(event, 'perf_event', 'ioctl(PERF_EVENT_IOC_SET_BPF)');
@@ -138,7 +159,7 @@ export class FakeAttachments {
 
   /** Ends what `holder` (a link, event or socket whose last descriptor was closed) kept in place. */
   drop(holder: unknown): void {
-    this.#links.delete(holder);
+    if (this.#links.delete(holder)) this.#revision += 1n;
   }
 
   #xdp(device: string): FakeLink | undefined {
@@ -150,11 +171,13 @@ export class FakeAttachments {
   #open(parts: Omit<FakeLink, 'id'>): Fd {
     const link: FakeLink = { id: this.#nextId(), ...parts };
     this.#links.set(link, link);
+    this.#revision += 1n;
     return this.#descriptors.open({ kind: 'link', link });
   }
 
   #add(holder: unknown, parts: Omit<FakeLink, 'id'>): void {
     this.#links.set(holder, { id: this.#nextId(), ...parts });
+    this.#revision += 1n;
   }
 
   /** What a descriptor to attach to is, for people. */

@@ -11,6 +11,8 @@ import type {
   MapInfo,
   ProgInfo,
   ProgLoad,
+  ProgQuery,
+  ProgQueryResult,
   TestRun,
   TestRunResult,
   VerifierLog,
@@ -199,6 +201,11 @@ export abstract class FakeCalls extends FakeHost implements Kernel {
 
   linkInfo(link: Fd): LinkInfo {
     return this.attachments.info(link);
+  }
+
+  progQuery(query: ProgQuery): ProgQueryResult {
+    this.enter('progQuery');
+    return this.attachments.query(query);
   }
 
   rawTracepointOpen(prog: Fd, name?: string): Fd {

@@ -97,6 +97,7 @@ const commands: Readonly<Partial<Record<keyof Kernel, string>>> = {
   btfLoad: 'BTF_LOAD',
   btfBytes: 'OBJ_GET_INFO_BY_FD',
   btfObjects: 'BTF_GET_NEXT_ID',
+  progQuery: 'PROG_QUERY',
   linkCreate: 'LINK_CREATE',
   linkUpdate: 'LINK_UPDATE',
   linkDetach: 'LINK_DETACH',
