@@ -1,7 +1,9 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Fd } from '../../runtime/src/kernel/kernel.js';
+import { loadLibc } from '../../runtime/src/kernel/libc.js';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import {
   BPF_PROG_TYPE,
@@ -100,6 +102,38 @@ describe('packet sockets', () => {
     } finally {
       sender.close();
     }
+  });
+});
+
+describe('groups of sockets on one port', () => {
+  it('take a program, and give it back', () => {
+    const socket = own(kernel.packetSocket(kernel.ifindex('lo')));
+    const prog = load('SOCKET_FILTER', 0);
+    expect(() => kernel.reuseportAttach(socket, prog)).toThrow('setsockopt(SO_ATTACH_REUSEPORT_EBPF)');
+    const SO_REUSEPORT = 15;
+    const one = new Uint8Array(new Uint32Array([1]).buffer);
+    const libc = loadLibc();
+    const udp = own(libc.socket(2, 2, 0));
+    expect(libc.setsockopt(udp, 1, SO_REUSEPORT, one, 4)).toBe(0);
+    kernel.reuseportAttach(udp, prog);
+    kernel.reuseportDetach(udp);
+    expect(() => kernel.reuseportDetach(udp)).toThrow('setsockopt(SO_DETACH_REUSEPORT_BPF)');
+  });
+});
+
+describe('descriptors', () => {
+  it('are duplicated, close-on-exec', () => {
+    const file = kernel.openFile('/dev/null');
+    const copy = own(kernel.duplicate(file));
+    kernel.close(file);
+    expect(readFileSync(`/proc/self/fdinfo/${copy}`, 'utf8')).toMatch(/^flags:\s+0?2[0-7]{6}$/m);
+    expect(() => kernel.duplicate(file)).toThrow('EBADF');
+  });
+
+  it('tell the file system of what they are of', () => {
+    const directory = own(kernel.openFile('/proc'));
+    expect(kernel.fileSystem(`/proc/self/fd/${directory}`)).toBe(0x9fa0);
+    expect(kernel.fileSystem('/nowhere/at/all')).toBeUndefined();
   });
 });
 

@@ -95,6 +95,7 @@ describe('byte offsets agree with this kernel', () => {
     ['linkUpdate', 'link_update'],
     ['progQuery', 'query'],
     ['progBindMap', 'prog_bind_map'],
+    ['progAttach', undefined],
     ['nextId', undefined],
   ];
   const nested: Readonly<Record<string, readonly string[]>> = {
@@ -123,6 +124,8 @@ describe('byte offsets agree with this kernel', () => {
     netfilter_hooknum: uapi.kernelVersion(6, 4),
     netfilter_priority: uapi.kernelVersion(6, 4),
     netfilter_flags: uapi.kernelVersion(6, 4),
+    relative_fd: uapi.kernelVersion(6, 6),
+    expected_revision: uapi.kernelVersion(6, 6),
   };
   const inThisKernel = (name: string): boolean => linuxKernel().version >= (since[name] ?? 0);
 

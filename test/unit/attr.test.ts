@@ -3,6 +3,7 @@ import * as attrs from '../../runtime/src/kernel/attr.js';
 import { Fields } from '../../runtime/src/kernel/fields.js';
 import { infoFields, readMapInfo, readProgInfo } from '../../runtime/src/kernel/info.js';
 import { perfEventAttr } from '../../runtime/src/kernel/perf-event.js';
+import { progAttachAttr, progDetachAttr } from '../../runtime/src/kernel/prog-attach.js';
 import { progQueryAttr, queryBuffers, readProgQuery } from '../../runtime/src/kernel/prog-query.js';
 import { kernelVersion } from '../../runtime/src/uapi.js';
 
@@ -225,6 +226,28 @@ describe('a bpf_attr', () => {
       },
       '7 1 1 . 1000 . 4',
     ],
+    [
+      'attaches a program to a cgroup, next to others',
+      () => progAttachAttr({ target: 7, prog: 3, attachType: 10, flags: 2 }),
+      '7 3 a 2',
+    ],
+    [
+      'attaches a program to the network namespace of this process',
+      () => progAttachAttr({ target: 0, prog: 3, attachType: 17 }),
+      '. 3 11',
+    ],
+    [
+      'attaches a program in the place of another',
+      () => progAttachAttr({ target: 7, prog: 3, attachType: 10, flags: 6, replace: 9 }),
+      '7 3 a 6 9',
+    ],
+    [
+      'attaches a program before another, when nothing changed since',
+      () =>
+        progAttachAttr({ target: 7, prog: 3, attachType: 10, flags: 10, relative: 9, expectedRevision: 4n }),
+      '7 3 a a . 9 4 .',
+    ],
+    ['detaches a program', () => progDetachAttr({ target: 7, prog: 3, attachType: 10 }), '7 3 a'],
     ['binds a map to a program', () => attrs.progBindMapAttr(4, 5), '4 5'],
     ['exchanges the program of a link', () => attrs.linkUpdateAttr(4, 5), '4 5'],
     [

@@ -202,6 +202,84 @@ describe('fakeKernel: attachments', () => {
   });
 });
 
+describe('fakeKernel: programs without a link', () => {
+  const MULTI = 2;
+  const open = () => {
+    const kernel = fakeKernel();
+    const target = kernel.openFile('/sys/fs/cgroup/shop');
+    const program = (name: string) => kernel.progLoad({ ...load, name });
+    return { kernel, program, on: { target, attachType: BPF_ATTACH_TYPE.CGROUP_INET4_CONNECT } };
+  };
+  const names = ({ links }: { links: readonly { program: { name: string } }[] }) =>
+    links.map(({ program }) => program.name);
+
+  it('stay on a cgroup when its descriptor is closed, until they are detached', () => {
+    const { kernel, program, on } = open();
+    const prog = program('deny');
+    kernel.progAttach({ ...on, prog, flags: MULTI });
+    kernel.close(on.target);
+    expect(kernel.links).toMatchObject([{ via: 'attach', target: '/sys/fs/cgroup/shop' }]);
+    const target = kernel.openFile('/sys/fs/cgroup/shop');
+    kernel.progDetach({ ...on, target, prog });
+    expect(kernel.links).toEqual([]);
+    expect(() => kernel.progDetach({ ...on, target, prog })).toThrow(code('ENOENT'));
+  });
+
+  it('share a cgroup when all want to, each once', () => {
+    const { kernel, program, on } = open();
+    const [one, two] = [program('one'), program('two')];
+    kernel.progAttach({ ...on, prog: one, flags: MULTI });
+    expect(() => kernel.progAttach({ ...on, prog: one, flags: MULTI })).toThrow(code('EINVAL'));
+    expect(() => kernel.progAttach({ ...on, prog: two })).toThrow(code('EPERM'));
+    kernel.progAttach({ ...on, prog: two, flags: MULTI });
+    expect(names(kernel)).toEqual(['one', 'two']);
+  });
+
+  it('take the place of the one that is there, or of the one that is named', () => {
+    const { kernel, program, on } = open();
+    const [one, two] = [program('one'), program('two')];
+    kernel.progAttach({ ...on, prog: one });
+    kernel.progAttach({ ...on, prog: two });
+    expect(names(kernel)).toEqual(['two']);
+    kernel.progDetach({ ...on, prog: two });
+    kernel.progAttach({ ...on, prog: one, flags: MULTI });
+    kernel.progAttach({ ...on, prog: two, flags: MULTI | 4, replace: one });
+    expect(names(kernel)).toEqual(['two']);
+    expect(() => kernel.progAttach({ ...on, prog: one, flags: MULTI | 4, replace: one })).toThrow(
+      code('ENOENT'),
+    );
+  });
+
+  it('choose among the sockets of a group until they are detached, or the socket is closed', () => {
+    const { kernel, program } = open();
+    const socket = kernel.packetSocket(1);
+    kernel.reuseportAttach(socket, program('choose'));
+    expect(kernel.links).toMatchObject([{ via: 'reuseport' }]);
+    kernel.reuseportDetach(socket);
+    expect(() => kernel.reuseportDetach(socket)).toThrow(code('ENOENT'));
+    kernel.reuseportAttach(socket, program('choose'));
+    kernel.close(socket);
+    expect(kernel.links).toEqual([]);
+  });
+
+  it('find the file system of a path or a descriptor', () => {
+    const { kernel, on } = open();
+    expect(kernel.fileSystem('/sys/fs/cgroup')).toBe(0x63677270);
+    expect(kernel.fileSystem(`/proc/self/fd/${on.target}`)).toBe(0x63677270);
+    expect(kernel.fileSystem('/run/netns/blue')).toBe(0x6e736673);
+    expect(kernel.fileSystem('/nowhere')).toBeUndefined();
+    expect(kernel.fileSystem('/proc/self/fd/9999')).toBeUndefined();
+  });
+
+  it('live on behind a second descriptor', () => {
+    const { kernel, program, on } = open();
+    const second = kernel.duplicate(on.target);
+    kernel.close(on.target);
+    kernel.progAttach({ ...on, target: second, prog: program('deny'), flags: MULTI });
+    expect(() => kernel.duplicate(on.target)).toThrow(code('EBADF'));
+  });
+});
+
 describe('fakeKernel: records', () => {
   const open = () => {
     const kernel = fakeKernel();

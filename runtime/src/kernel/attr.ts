@@ -118,6 +118,15 @@ export const ATTR = {
     revision: 56,
   },
   progBindMap: { prog_fd: 0, map_fd: 4 },
+  progAttach: {
+    target_fd: 0,
+    attach_bpf_fd: 4,
+    attach_type: 8,
+    attach_flags: 12,
+    replace_bpf_fd: 16,
+    relative_fd: 20,
+    expected_revision: 24,
+  },
 } as const;
 
 /** The four fields every map element command shares, in a buffer that is reused from call to call. */

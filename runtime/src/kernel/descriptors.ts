@@ -30,12 +30,14 @@ export function goodFd(libc: Libc, syscall: string, fd: number, subject?: string
   }
 }
 
-export function descriptorCalls(libc: Libc): Pick<Kernel, 'close' | 'openFile' | 'read'> {
+export function descriptorCalls(libc: Libc): Pick<Kernel, 'close' | 'duplicate' | 'openFile' | 'read'> {
   return {
     close(fd) {
       // Linux has closed the descriptor even when it says EINTR.
       if (libc.close(fd) < 0 && libc.errno() !== ERRNO.EINTR) throw syscallError('close', libc.errno());
     },
+
+    duplicate: (fd) => duplicate(libc, fd),
 
     openFile(path) {
       return goodFd(libc, 'open', libc.open(path, O_NONBLOCK | O_CLOEXEC, 0), path);

@@ -13,7 +13,7 @@ const ONLINE_CPUS = '/sys/devices/system/cpu/online';
 
 type HostCalls = Pick<
   Kernel,
-  'possibleCpus' | 'onlineCpus' | 'readFile' | 'writeFile' | 'buildConfig' | 'listDirectory'
+  'possibleCpus' | 'onlineCpus' | 'readFile' | 'writeFile' | 'buildConfig' | 'listDirectory' | 'fileSystem'
 >;
 
 /** Files and facts. */
@@ -37,6 +37,7 @@ export function hostCalls(): HostCalls {
       }
     },
     buildConfig,
+    fileSystem: fileSystemMagic,
     listDirectory: (path) => unlessMissing(path, () => readdirSync(path)),
   };
 }

@@ -23,6 +23,8 @@ export interface Kernel {
   writeFile(path: string, text: string, append?: boolean): void;
   /** The configuration the kernel was built with, `CONFIG_X=y` by line: /boot/config-RELEASE, else /proc/config.gz. */
   buildConfig(): string | undefined;
+  /** Magic number of the file system that a path lies in (`linux/magic.h`), or undefined when it does not exist. */
+  fileSystem(path: string): number | undefined;
   /** Names in a directory, or undefined when it does not exist. */
   listDirectory(path: string): readonly string[] | undefined;
 
@@ -64,6 +66,9 @@ export interface Kernel {
   linkInfo(link: Fd): LinkInfo;
   /** BPF_PROG_QUERY: the programs on a hook of a device, a cgroup, a network namespace or a map, in the order they run. */
   progQuery(query: ProgQuery): ProgQueryResult;
+  /** BPF_PROG_ATTACH: an attachment without a bpf_link, which lasts until progDetach or the end of its target. */
+  progAttach(attach: ProgAttach): void;
+  progDetach(detach: ProgDetach): void;
   /** BPF_RAW_TRACEPOINT_OPEN; `name` undefined for BTF-typed programs (tp_btf, fentry, lsm) on older kernels. */
   rawTracepointOpen(prog: Fd, name?: string): Fd;
   pin(fd: Fd, path: string): void;
@@ -93,10 +98,15 @@ export interface Kernel {
   /** SO_ATTACH_BPF and SO_DETACH_BPF. */
   socketAttach(socket: Fd, prog: Fd): void;
   socketDetach(socket: Fd): void;
+  /** SO_ATTACH_REUSEPORT_EBPF, and SO_DETACH_REUSEPORT_BPF (since 5.3): the program that chooses for a group of sockets. */
+  reuseportAttach(socket: Fd, prog: Fd): void;
+  reuseportDetach(socket: Fd): void;
 
   // Descriptors and memory.
   close(fd: Fd): void;
-  /** Non-blocking descriptor for a file, for streams such as trace_pipe. */
+  /** A second descriptor of what `fd` is of, close-on-exec. */
+  duplicate(fd: Fd): Fd;
+  /** Non-blocking descriptor for a file or directory, to read: trace_pipe, a cgroup, a network namespace, a device. */
   openFile(path: string): Fd;
   /** Bytes available now, up to buffer.length; 0 when the read would block. */
   read(fd: Fd, buffer: Uint8Array): number;
@@ -261,6 +271,22 @@ export interface QueriedProgram {
   /** The bpf_link that holds it; 0 without one, and where the kernel does not say (cgroups, before 6.6). */
   linkId: number;
   /** Its own attach flags; 0 where the kernel does not say (before 6.0, with BPF_F_QUERY_EFFECTIVE). */ flags: number;
+}
+
+export interface ProgAttach {
+  /** What to attach to: a cgroup, a sockmap, an infrared device; 0 for the network namespace of this process. */
+  target: Fd;
+  prog: Fd;
+  /** `enum bpf_attach_type`. */ attachType: number;
+  /** BPF_F_ALLOW_MULTI and the like. */ flags?: number;
+  /** With BPF_F_REPLACE: the program whose place this one takes. */ replace?: Fd;
+  /** With BPF_F_BEFORE or BPF_F_AFTER: the program (or link, with BPF_F_LINK) next to which this one goes. */ relative?: Fd;
+  expectedRevision?: bigint;
+}
+export interface ProgDetach {
+  target: Fd;
+  prog: Fd;
+  attachType: number;
 }
 
 /** perf_event_open(2). Exactly what the kinds of this package need of `struct perf_event_attr`. */

@@ -10,6 +10,7 @@ import { mappingCalls } from './mapping.js';
 import { networkCalls } from './network.js';
 import { perfCalls } from './perf-event.js';
 import { createPoller } from './poller.js';
+import { attachCalls } from './prog-attach.js';
 import { queryCalls } from './prog-query.js';
 
 const KERNEL_TYPES = '/sys/kernel/btf/vmlinux';
@@ -47,6 +48,7 @@ function bindKernel(libc: Libc): Kernel {
     ...progCalls(libc, version),
     ...linkCalls(libc),
     ...queryCalls(libc, version),
+    ...attachCalls(libc),
     ...perfCalls(libc),
     ...networkCalls(libc),
     ...descriptorCalls(libc),

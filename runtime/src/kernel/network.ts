@@ -15,8 +15,13 @@ const NETLINK_ROUTE = 0;
 const SOL_SOCKET = 1;
 const SOL_NETLINK = 270;
 const NETLINK_EXT_ACK = 11;
-const SO_DETACH_BPF = 27;
-const SO_ATTACH_BPF = 50;
+/** Options of SOL_SOCKET that attach and detach programs (asm-generic/socket.h). */
+const OPTIONS = {
+  SO_DETACH_BPF: 27,
+  SO_ATTACH_BPF: 50,
+  SO_ATTACH_REUSEPORT_EBPF: 52,
+  SO_DETACH_REUSEPORT_BPF: 68,
+} as const;
 const ETH_P_ALL = 3;
 const IF_NAMESIZE = 16;
 const MSG_TRUNC = 0x20;
@@ -26,7 +31,15 @@ const ANSWER_SIZE = 64 * 1024;
 
 type NetworkCalls = Pick<
   Kernel,
-  'ifindex' | 'ifname' | 'xdpSet' | 'xdpQuery' | 'packetSocket' | 'socketAttach' | 'socketDetach'
+  | 'ifindex'
+  | 'ifname'
+  | 'xdpSet'
+  | 'xdpQuery'
+  | 'packetSocket'
+  | 'socketAttach'
+  | 'socketDetach'
+  | 'reuseportAttach'
+  | 'reuseportDetach'
 >;
 
 export function networkCalls(libc: Libc): NetworkCalls {
@@ -62,19 +75,18 @@ export function networkCalls(libc: Libc): NetworkCalls {
 
     packetSocket: (ifindex) => packetSocket(libc, ifindex),
 
-    socketAttach(socket, prog) {
-      const value = new Fields(4).u32(0, prog).bytes;
-      if (libc.setsockopt(socket, SOL_SOCKET, SO_ATTACH_BPF, value, 4) < 0) {
-        throw syscallError('setsockopt(SO_ATTACH_BPF)', libc.errno());
-      }
-    },
-
-    socketDetach(socket) {
-      if (libc.setsockopt(socket, SOL_SOCKET, SO_DETACH_BPF, new Uint8Array(4), 4) < 0) {
-        throw syscallError('setsockopt(SO_DETACH_BPF)', libc.errno());
-      }
-    },
+    socketAttach: (socket, prog) => setOption(libc, socket, 'SO_ATTACH_BPF', prog),
+    socketDetach: (socket) => setOption(libc, socket, 'SO_DETACH_BPF', 0),
+    reuseportAttach: (socket, prog) => setOption(libc, socket, 'SO_ATTACH_REUSEPORT_EBPF', prog),
+    reuseportDetach: (socket) => setOption(libc, socket, 'SO_DETACH_REUSEPORT_BPF', 0),
   };
+}
+
+function setOption(libc: Libc, socket: Fd, option: keyof typeof OPTIONS, value: number): void {
+  const bytes = new Fields(4).u32(0, value).bytes;
+  if (libc.setsockopt(socket, SOL_SOCKET, OPTIONS[option], bytes, bytes.length) < 0) {
+    throw syscallError(`setsockopt(${option})`, libc.errno());
+  }
 }
 
 function packetSocket(libc: Libc, ifindex: number): Fd {

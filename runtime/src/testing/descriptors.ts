@@ -2,6 +2,7 @@ import type { Fd } from '../kernel/kernel.js';
 import type { FakeOpenFile } from './fake-files.js';
 import type { FakeMap } from './fake-map.js';
 import type { FakePerfEvent } from './fake-perf.js';
+import type { Place } from './places.js';
 import { refusal } from './refusal.js';
 
 /** A program that the fake kernel took. */
@@ -22,13 +23,13 @@ export interface FakeProgram {
 export interface FakeLink {
   readonly id: number;
   /** `link` for a bpf_link, else how it was made without one. */
-  readonly via: 'link' | 'raw_tracepoint' | 'perf_event' | 'netlink' | 'socket';
+  readonly via: 'link' | 'attach' | 'raw_tracepoint' | 'perf_event' | 'netlink' | 'socket' | 'reuseport';
   program: FakeProgram;
   /** `enum bpf_attach_type`; 0 where there is none. */
   readonly attachType: number;
-  /** A device's name, a raw tracepoint's, what the perf event is of; empty when the program itself says it. */
+  /** A device's name, a path (of a cgroup), a map's name, a raw tracepoint's, what the perf event is of; or empty. */
   readonly target: string;
-  /** XDP flags. */
+  /** XDP flags, BPF_F_ALLOW_MULTI and its like. */
   readonly flags: number;
   readonly cookie: bigint;
 }
@@ -40,7 +41,8 @@ export type FakeObject =
   | { readonly kind: 'link'; readonly link: FakeLink }
   | { readonly kind: 'btf'; readonly id: number; readonly bytes: Uint8Array }
   | { readonly kind: 'perf_event'; readonly event: FakePerfEvent }
-  | { readonly kind: 'socket'; readonly ifindex: number }
+  | { readonly kind: 'socket'; readonly ifindex: number /** Of SO_REUSEPORT. */; readonly group: object }
+  | { readonly kind: 'place'; readonly path: string; readonly place: Place }
   | { readonly kind: 'file'; readonly path: string; readonly file: FakeOpenFile };
 
 type ObjectOf<Kind extends FakeObject['kind']> = Extract<FakeObject, { kind: Kind }>;

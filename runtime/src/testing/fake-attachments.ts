@@ -1,6 +1,18 @@
-import type { Fd, LinkCreate, LinkInfo, ProgQuery, ProgQueryResult, XdpQuery } from '../kernel/kernel.js';
+import type {
+  Fd,
+  LinkCreate,
+  LinkInfo,
+  ProgAttach,
+  ProgDetach,
+  ProgQuery,
+  ProgQueryResult,
+  XdpQuery,
+} from '../kernel/kernel.js';
 import {
   BPF_ATTACH_TYPE,
+  BPF_F_ALLOW_MULTI,
+  BPF_F_ALLOW_OVERRIDE,
+  BPF_F_REPLACE,
   BPF_LINK_TYPE,
   BPF_PROG_TYPE,
   PERF_TYPE_TRACEPOINT,
@@ -98,7 +110,7 @@ export class FakeAttachments {
     const there = this.all().filter((link) => link.attachType === attachType && link.target === where);
     if ('ifindex' in target && there.length === 0) throw refusal(syscall, 'ENOENT');
     return {
-      flags: there[0]?.flags ?? 0,
+      flags: there[0] === undefined || 'ifindex' in target ? 0 : shareOf(there[0]),
       revision: this.#revision,
       programs: there.map(({ id, via, program, flags }) => ({
         id: program.id,
@@ -106,6 +118,36 @@ export class FakeAttachments {
         flags,
       })),
     };
+  }
+
+  /** BPF_PROG_ATTACH, with the rules of cgroups (kernel/bpf/cgroup.c); elsewhere one program of a type replaces another. */
+  attach({ target, prog, attachType, flags = 0, replace }: ProgAttach): void {
+    const syscall = 'bpf(BPF_PROG_ATTACH)';
+    const { program } = this.#descriptors.get(prog, 'program', syscall);
+    const where = this.#describe(target, syscall);
+    const there = [...this.#links].filter(
+      ([, link]) => link.attachType === attachType && link.target === where,
+    );
+    const share = flags & (BPF_F_ALLOW_MULTI | BPF_F_ALLOW_OVERRIDE);
+    if (there.some(([, link]) => shareOf(link) !== share)) throw refusal(syscall, 'EPERM');
+    if (share !== BPF_F_ALLOW_MULTI) {
+      for (const [holder] of there) this.#links.delete(holder);
+    } else if (there.some(([, link]) => link.via === 'attach' && link.program === program)) {
+      throw refusal(syscall, 'EINVAL');
+    }
+    if ((flags & BPF_F_REPLACE) !== 0 && replace !== undefined) {
+      const old = this.#descriptors.get(replace, 'program', syscall).program;
+      if (!this.#links.delete(holderOf(old, attachType, where))) throw refusal(syscall, 'ENOENT');
+    }
+    const holder = holderOf(program, attachType, where);
+    this.#add(holder, { via: 'attach', program, attachType, target: where, flags: share, cookie: 0n });
+  }
+
+  detachProgram({ target, prog, attachType }: ProgDetach): void {
+    const syscall = 'bpf(BPF_PROG_DETACH)';
+    const { program } = this.#descriptors.get(prog, 'program', syscall);
+    const holder = holderOf(program, attachType, this.#describe(target, syscall));
+    if (!this.#links.delete(holder)) throw refusal(syscall, 'ENOENT');
   }
 
   setBpf(event: Fd, prog: Fd): void {
@@ -126,6 +168,20 @@ export class FakeAttachments {
   detachSocket(socket: Fd): void {
     const held = this.#descriptors.get(socket, 'socket', 'setsockopt(SO_DETACH_BPF)');
     if (!this.#links.delete(held)) throw refusal('setsockopt(SO_DETACH_BPF)', 'ENOENT');
+  }
+
+  attachReuseport(socket: Fd, prog: Fd): void {
+    const syscall = 'setsockopt(SO_ATTACH_REUSEPORT_EBPF)';
+    const { program } = this.#descriptors.get(prog, 'program', syscall);
+    const { group } = this.#descriptors.get(socket, 'socket', syscall);
+    const parts = { program, attachType: 0, target: 'socket', flags: 0, cookie: 0n } as const;
+    this.#add(group, { via: 'reuseport', ...parts });
+  }
+
+  detachReuseport(socket: Fd): void {
+    const syscall = 'setsockopt(SO_DETACH_REUSEPORT_BPF)';
+    const { group } = this.#descriptors.get(socket, 'socket', syscall);
+    if (!this.#links.delete(group)) throw refusal(syscall, 'ENOENT');
   }
 
   xdpSet(ifindex: number, prog: Fd | -1, flags: number, expected?: Fd): void {
@@ -184,10 +240,22 @@ export class FakeAttachments {
   #describe(fd: Fd, syscall: string): string {
     const object = this.#descriptors.find(fd);
     if (object === undefined) throw refusal(syscall, 'EBADF');
+    if (object.kind === 'map') return object.map.name;
+    if (object.kind === 'place') return object.path;
     if (object.kind !== 'perf_event') return object.kind;
     const { type, config, target } = object.event.event;
     return target ?? (type === PERF_TYPE_TRACEPOINT ? `tracepoint ${config}` : `perf event ${config}`);
   }
+}
+
+/** What holds a program that BPF_PROG_ATTACH attached. */
+function holderOf(program: FakeProgram, attachType: number, target: string): string {
+  return `${attachType} ${program.id} ${target}`;
+}
+
+/** How a program shares its cgroup with others: every bpf_link with any number of them. */
+function shareOf({ via, flags }: FakeLink): number {
+  return via === 'link' ? BPF_F_ALLOW_MULTI : flags;
 }
 
 function linkType(link: FakeLink): number {

@@ -9,6 +9,8 @@ import type {
   MapBatchResult,
   MapCreate,
   MapInfo,
+  ProgAttach,
+  ProgDetach,
   ProgInfo,
   ProgLoad,
   ProgQuery,
@@ -206,6 +208,16 @@ export abstract class FakeCalls extends FakeHost implements Kernel {
   progQuery(query: ProgQuery): ProgQueryResult {
     this.enter('progQuery');
     return this.attachments.query(query);
+  }
+
+  progAttach(attach: ProgAttach): void {
+    this.enter('progAttach');
+    this.attachments.attach(attach);
+  }
+
+  progDetach(detach: ProgDetach): void {
+    this.enter('progDetach');
+    this.attachments.detachProgram(detach);
   }
 
   rawTracepointOpen(prog: Fd, name?: string): Fd {

@@ -6,6 +6,7 @@ import { FakeFiles } from './fake-files.js';
 import { FakePerfEvent } from './fake-perf.js';
 import { FakeRingMap } from './fake-queue.js';
 import { hostFile, hostFiles } from './host-files.js';
+import { fileSystemOf, placeOf } from './places.js';
 import { refusal } from './refusal.js';
 import { Script } from './script.js';
 
@@ -94,6 +95,17 @@ export abstract class FakeHost {
     return this.files.list(path);
   }
 
+  fileSystem(path: string): number | undefined {
+    this.enter('fileSystem', path);
+    const descriptor = /^\/proc\/self\/fd\/(\d+)$/.exec(path)?.[1];
+    if (descriptor !== undefined) {
+      const object = this.descriptors.find(Number(descriptor));
+      return object && fileSystemOf(object.kind === 'place' ? object.place : undefined);
+    }
+    const there = placeOf(path) !== undefined || this.files.find(path) || this.files.list(path);
+    return there ? fileSystemOf(placeOf(path)) : undefined;
+  }
+
   // Kernel: perf events.
 
   perfEventOpen(event: PerfEvent): Fd {
@@ -143,7 +155,7 @@ export abstract class FakeHost {
   packetSocket(ifindex: number): Fd {
     this.enter('packetSocket', this.ifname(ifindex));
     if (this.ifname(ifindex) === undefined) throw refusal('bind', 'ENODEV');
-    return this.descriptors.open({ kind: 'socket', ifindex });
+    return this.descriptors.open({ kind: 'socket', ifindex, group: {} });
   }
 
   socketAttach(socket: Fd, prog: Fd): void {
@@ -156,6 +168,16 @@ export abstract class FakeHost {
     this.attachments.detachSocket(socket);
   }
 
+  reuseportAttach(socket: Fd, prog: Fd): void {
+    this.enter('reuseportAttach');
+    this.attachments.attachReuseport(socket, prog);
+  }
+
+  reuseportDetach(socket: Fd): void {
+    this.enter('reuseportDetach');
+    this.attachments.detachReuseport(socket);
+  }
+
   // Kernel: descriptors and memory.
 
   close(fd: Fd): void {
@@ -166,11 +188,23 @@ export abstract class FakeHost {
     // A perf event whose link still stands is held by it.
     if (object.kind === 'link') this.attachments.drop(object.link);
     if (object.kind === 'perf_event') this.attachments.drop(object.event);
-    if (object.kind === 'socket') this.attachments.drop(object);
+    if (object.kind === 'socket') {
+      this.attachments.drop(object);
+      this.attachments.drop(object.group);
+    }
+  }
+
+  duplicate(fd: Fd): Fd {
+    this.enter('duplicate');
+    const object = this.descriptors.find(fd);
+    if (object === undefined) throw refusal('fcntl(F_DUPFD_CLOEXEC)', 'EBADF');
+    return this.descriptors.open(object);
   }
 
   openFile(path: string): Fd {
     this.enter('openFile', path);
+    const place = placeOf(path);
+    if (place !== undefined) return this.descriptors.open({ kind: 'place', path, place });
     const file = this.files.find(path);
     if (file === undefined) throw refusal('open', 'ENOENT', path);
     return this.descriptors.open({ kind: 'file', path, file: file.open() });

@@ -98,6 +98,8 @@ const commands: Readonly<Partial<Record<keyof Kernel, string>>> = {
   btfBytes: 'OBJ_GET_INFO_BY_FD',
   btfObjects: 'BTF_GET_NEXT_ID',
   progQuery: 'PROG_QUERY',
+  progAttach: 'PROG_ATTACH',
+  progDetach: 'PROG_DETACH',
   linkCreate: 'LINK_CREATE',
   linkUpdate: 'LINK_UPDATE',
   linkDetach: 'LINK_DETACH',
@@ -123,6 +125,10 @@ const others: Readonly<Partial<Record<keyof Kernel, string>>> = {
   packetSocket: 'socket',
   socketAttach: 'setsockopt(SO_ATTACH_BPF)',
   socketDetach: 'setsockopt(SO_DETACH_BPF)',
+  reuseportAttach: 'setsockopt(SO_ATTACH_REUSEPORT_EBPF)',
+  reuseportDetach: 'setsockopt(SO_DETACH_REUSEPORT_BPF)',
+  duplicate: 'fcntl(F_DUPFD_CLOEXEC)',
+  fileSystem: 'statfs',
   watch: 'epoll_ctl',
 };
 
