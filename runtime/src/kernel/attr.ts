@@ -102,6 +102,13 @@ export const ATTR = {
     netfilter_hooknum: 20,
     netfilter_priority: 24,
     netfilter_flags: 28,
+    uprobe_multi_path: 16,
+    uprobe_multi_offsets: 24,
+    uprobe_multi_ref_ctr_offsets: 32,
+    uprobe_multi_cookies: 40,
+    uprobe_multi_cnt: 48,
+    uprobe_multi_flags: 52,
+    uprobe_multi_pid: 56,
   },
   linkUpdate: { link_fd: 0, new_prog_fd: 4 },
   progQuery: {
@@ -248,9 +255,9 @@ export function btfLoadAttr(btf: Uint8Array, log: VerifierLog | undefined, addre
   return fields;
 }
 
-export function linkCreateAttr(link: LinkCreate): Fields {
+export function linkCreateAttr(link: LinkCreate, addressOf?: AddressOf): Fields {
   const at = ATTR.linkCreate;
-  const fields = new Fields(ATTR_SIZE)
+  const fields = new Fields(ATTR_SIZE, addressOf)
     .u32(at.prog_fd, link.prog)
     .u32(at.attach_type, link.attachType)
     .u32(at.flags, link.flags);
@@ -275,9 +282,23 @@ export function linkCreateAttr(link: LinkCreate): Fields {
         .u32(at.netfilter_hooknum, link.options.hook)
         .u32(at.netfilter_priority, link.options.priority)
         .u32(at.netfilter_flags, link.options.flags);
+    case 'uprobe_multi':
+      return fields
+        .string(at.uprobe_multi_path, link.options.path)
+        .pointer(at.uprobe_multi_offsets, words(link.options.offsets))
+        .pointer(at.uprobe_multi_ref_ctr_offsets, words(link.options.refCtrOffsets))
+        .pointer(at.uprobe_multi_cookies, words(link.options.cookies))
+        .u32(at.uprobe_multi_cnt, link.options.offsets.length)
+        .u32(at.uprobe_multi_flags, link.options.flags)
+        .u32(at.uprobe_multi_pid, link.options.pid);
     default:
       return fields;
   }
+}
+
+/** A C array of 64-bit numbers. */
+function words(values: readonly bigint[] | undefined): Uint8Array | undefined {
+  return values && new Uint8Array(BigUint64Array.from(values).buffer);
 }
 
 export function linkUpdateAttr(link: Fd, prog: Fd): Fields {

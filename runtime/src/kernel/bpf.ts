@@ -279,7 +279,7 @@ type LinkCalls = Pick<
 export function linkCalls(libc: Libc): LinkCalls {
   const bpf = new Bpf(libc);
   return {
-    linkCreate: (link) => bpf.open('LINK_CREATE', attrs.linkCreateAttr(link)),
+    linkCreate: (link) => bpf.open('LINK_CREATE', attrs.linkCreateAttr(link, bpf.addressOf)),
     linkUpdate: (link, prog) => bpf.run('LINK_UPDATE', attrs.linkUpdateAttr(link, prog)),
     linkDetach: (link) => bpf.run('LINK_DETACH', attrs.singleAttr(link)),
     linkInfo: (fd) => infos.readLinkInfo(bpf.info(fd, infos.infoFields())),

@@ -240,7 +240,22 @@ export interface LinkCreate {
     | { kind: 'ordered'; relative?: Fd; expectedRevision?: bigint }
     /** NFPROTO_*, NF_INET_*, lower priorities first, BPF_F_NETFILTER_IP_DEFRAG. */
     | { kind: 'netfilter'; family: number; hook: number; priority: number; flags: number }
+    | UprobeMulti
     | { kind: 'none' };
+}
+/** Places in one executable or library, each with its cookie and counter where those are given. Linux 6.6. */
+export interface UprobeMulti {
+  kind: 'uprobe_multi';
+  path: string;
+  /** Offsets in the file. */
+  offsets: readonly bigint[];
+  cookies?: readonly bigint[] | undefined;
+  /** Offsets of the 16-bit counters that USDT keeps of who listens; 0 for none. */
+  refCtrOffsets?: readonly bigint[] | undefined;
+  /** BPF_F_UPROBE_MULTI_RETURN. */
+  flags?: number | undefined;
+  /** The process to watch; every one without it. */
+  pid?: number | undefined;
 }
 /** One BTF object; `kernel` is true for the kernel's and its modules'. */
 export interface BtfObject {

@@ -188,6 +188,9 @@ export abstract class FakeCalls extends FakeHost implements Kernel {
 
   linkCreate(link: LinkCreate): Fd {
     this.enter('linkCreate');
+    if (link.options?.kind === 'uprobe_multi' && this.version < kernelVersion(6, 6)) {
+      throw refusal('bpf(BPF_LINK_CREATE)', 'EINVAL');
+    }
     return this.attachments.create(link);
   }
 
