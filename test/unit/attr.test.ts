@@ -150,6 +150,21 @@ describe('a bpf_attr', () => {
       '1000 . 2000 . 3000 . 4000 . 2 7 4 .',
     ],
     [
+      'writes a batch of whole keys and values under flags',
+      () =>
+        attrs.writeBatchAttr(
+          7,
+          { keys: new Uint8Array(8), values: new Uint8Array(16), count: 2, flags: 4n },
+          addresses(),
+        ),
+      '. . . . 1000 . 2000 . 2 7 4 .',
+    ],
+    [
+      'deletes a batch of keys',
+      () => attrs.writeBatchAttr(7, { keys: new Uint8Array(8), count: 2 }, addresses()),
+      '. . . . 1000 . . . 2 7',
+    ],
+    [
       'links to a device',
       () => attrs.linkCreateAttr({ prog: 3, attachType: 37, target: { ifindex: 2 }, flags: 2 }, addresses()),
       '3 2 25 2',

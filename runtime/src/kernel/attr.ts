@@ -1,6 +1,15 @@
 import { BPF_F_TOKEN_FD, BPF_F_VTYPE_BTF_OBJ_FD, BPF_OBJ_NAME_LEN } from '../uapi.js';
 import { type AddressOf, Fields } from './fields.js';
-import type { Fd, LinkCreate, MapBatch, MapCreate, ProgLoad, TestRun, VerifierLog } from './kernel.js';
+import type {
+  Fd,
+  LinkCreate,
+  MapBatch,
+  MapCreate,
+  MapWriteBatch,
+  ProgLoad,
+  TestRun,
+  VerifierLog,
+} from './kernel.js';
 
 /** Room for the largest command, so that a kernel that answers in the structure never writes past it. */
 const ATTR_SIZE = 192;
@@ -183,6 +192,21 @@ export function batchAttr(fd: Fd, batch: MapBatch, next: Uint8Array, addressOf: 
   return new Fields(ATTR_SIZE, addressOf)
     .pointer(at.in_batch, batch.cursor)
     .pointer(at.out_batch, next)
+    .pointer(at.keys, batch.keys)
+    .pointer(at.values, batch.values)
+    .u32(at.count, batch.count)
+    .u32(at.map_fd, fd)
+    .u64(at.elem_flags, batch.flags);
+}
+
+/** BPF_MAP_UPDATE_BATCH, or BPF_MAP_DELETE_BATCH without `values`. The kernel writes how many it did into `count`. */
+export function writeBatchAttr(
+  fd: Fd,
+  batch: Omit<MapWriteBatch, 'values'> & { readonly values?: Uint8Array },
+  addressOf: AddressOf,
+): Fields {
+  const at = ATTR.batch;
+  return new Fields(ATTR_SIZE, addressOf)
     .pointer(at.keys, batch.keys)
     .pointer(at.values, batch.values)
     .u32(at.count, batch.count)

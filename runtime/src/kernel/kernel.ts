@@ -1,3 +1,5 @@
+import type { SyscallError } from '../errors.js';
+
 /**
  * The seam to the operating system: what bpfskel asks of a kernel, in terms of BPF and not of bytes. `linux.ts`
  * implements it over system calls, the fake kernel of `@bpfskel/runtime/testing` in memory. Every method that the
@@ -41,7 +43,13 @@ export interface Kernel {
   mapFreeze(fd: Fd): void;
   /** Up to `count` entries from `cursor` (null: from the start) into `keys` and `values`; `cursor` of the answer is undefined at the end. */
   mapLookupBatch(fd: Fd, batch: MapBatch): MapBatchResult;
+  /** Writes many entries in one call (Linux 5.6). What stops it midway is in the answer: what came before is written. */
+  mapUpdateBatch(fd: Fd, batch: MapWriteBatch): MapWriteResult;
+  /** Deletes many keys in one call (Linux 5.6). Stops at the first that is absent. */
+  mapDeleteBatch(fd: Fd, batch: Omit<MapWriteBatch, 'values'>): MapWriteResult;
   mapInfo(fd: Fd): MapInfo;
+  /** The fd of a map by its id; ENOENT when it is gone. */
+  mapById(id: number): Fd;
 
   // bpf(2): programs, BTF, links.
   /** On refusal the error is thrown after the kernel filled `prog.log`. */
@@ -108,6 +116,8 @@ export interface Kernel {
   duplicate(fd: Fd): Fd;
   /** Non-blocking descriptor for a file or directory, to read: trace_pipe, a cgroup, a network namespace, a device. */
   openFile(path: string): Fd;
+  /** pidfd_open(2): a descriptor of a process (Linux 5.3). */
+  pidfdOpen(pid: number): Fd;
   /** Bytes available now, up to buffer.length; 0 when the read would block. */
   read(fd: Fd, buffer: Uint8Array): number;
   /** At `address` when one is given and free, for arenas; EEXIST when something is there. */
@@ -152,6 +162,18 @@ export interface MapBatch {
 export interface MapBatchResult {
   count: number;
   cursor: Uint8Array | undefined;
+}
+
+/** Whole keys and values one after the other, `count` of them. */
+export interface MapWriteBatch {
+  keys: Uint8Array;
+  values: Uint8Array;
+  count: number;
+  /** BPF_F_LOCK. */ flags?: bigint;
+}
+export interface MapWriteResult {
+  /** Entries done. */ count: number;
+  /** Why the next one was not. */ refusal?: SyscallError;
 }
 
 export interface MapInfo {
