@@ -35,6 +35,23 @@ describe('text', () => {
     );
   });
 
+  test('reads names of tasks, which it remembers, as any other text', () => {
+    // Few letters, so that the same bytes come again; many values, so that they share places.
+    const name = fc.uint8Array({ minLength: 16, maxLength: 16, max: 3 });
+    fc.assert(
+      fc.property(fc.array(name, { minLength: 100, maxLength: 500 }), (names) => {
+        const bytes = Uint8Array.from(names.flatMap((one) => [...one.map((byte) => byte && byte + 0x60)]));
+        const view = new DataView(bytes.buffer);
+        for (let at = 0; at < bytes.length; at += 16) {
+          const expected = read([...bytes.subarray(at, at + 16), 0]);
+          expect(text(16).read(view, at)).toBe(expected);
+          expect(text(16).read(view, at)).toBe(expected);
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   test('agrees with TextDecoder on well-formed text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 30 }), (value) => {

@@ -69,6 +69,20 @@ describe('consume()', () => {
     ]);
   });
 
+  it('makes no view of the bytes for a function that has no parameter for them', () => {
+    const { map, emit } = open();
+    const given: number[] = [];
+    const count = (list: unknown[]) => given.push(list.length);
+    emit(1, 2, 3);
+    map.consume(function (_record) {
+      // biome-ignore lint/complexity/noArguments: what is given beyond the parameters is the question
+      count([...arguments]);
+    });
+    emit(1);
+    map.consume((...all) => count(all));
+    expect(given).toEqual([1, 1, 1, 2]);
+  });
+
   it('stops at a record that is being written, and goes on when it is done', () => {
     const { map, emit, kernel } = open();
     emit(1);
@@ -90,7 +104,7 @@ describe('consume()', () => {
     kernel.reserve('events', 100)?.discard();
     emit(2);
     expect(pids(map.consume())).toEqual([1, 2]);
-    expect(map.stats()).toMatchObject({ records: 2, discarded: 1, available: 0, size: 65_536 });
+    expect(map.stats()).toMatchObject({ records: 2, bytes: 32, discarded: 1, available: 0, size: 65_536 });
   });
 
   it('reads records across the end of the buffer', () => {

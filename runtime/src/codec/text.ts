@@ -1,5 +1,6 @@
 import { BpfError } from '../errors.js';
 import type { Codec } from './codec.js';
+import { CACHED_LENGTH, cachedText } from './text-cache.js';
 
 /**
  * `char[N]` as text. It ends at the first NUL, or fills the array. Bytes that are not UTF-8 become the lone
@@ -15,6 +16,10 @@ export function text(length: number): Codec<string> {
 
 /** The text in the `length` bytes at `offset`, up to the first NUL. See {@link text}. */
 export function cstring(view: DataView, offset: number, length: number): string {
+  return length === CACHED_LENGTH ? cachedText(view, offset, decode) : decode(view, offset, length);
+}
+
+function decode(view: DataView, offset: number, length: number): string {
   let result = '';
   for (let at = offset; at < offset + length; at++) {
     const byte = view.getUint8(at);

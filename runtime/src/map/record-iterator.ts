@@ -1,4 +1,5 @@
 import { BpfError } from '../errors.js';
+import { handOn } from './delivery.js';
 import type { RecordReader } from './record-reader.js';
 import type { Consumer, RecordSource } from './record-source.js';
 import type { AnyStreamOptions } from './subscription.js';
@@ -108,9 +109,7 @@ export class RecordIterator<T> implements AsyncIterableIterator<T, undefined>, C
         try {
           return { value: this.#source.decode(reader), done: false };
         } catch (error) {
-          if (onError === undefined || !(error instanceof BpfError)) throw error;
-          const { view, start, end } = reader;
-          onError(error, new Uint8Array(view.buffer, view.byteOffset + start, end - start).slice());
+          handOn(error, reader, onError);
         }
       }
     } catch (error) {

@@ -1,10 +1,11 @@
 import type { Codec } from '../codec/codec.js';
 import type { BpfError } from '../errors.js';
+import { Delivery, type RecordListener } from './delivery.js';
 import { BpfMap, type MapHandle } from './map.js';
 import { RecordIterator } from './record-iterator.js';
 import type { LostListener, RecordReader } from './record-reader.js';
 import { type Consumer, RecordSource, type RecordStats } from './record-source.js';
-import { type RecordListener, type StreamOptions, Subscription } from './subscription.js';
+import { type StreamOptions, Subscription } from './subscription.js';
 
 /**
  * A map that programs write records to and this process takes them from. One consumer at a time: a record goes to whoever
@@ -79,6 +80,7 @@ export abstract class RecordMap<T, Options extends StreamOptions = StreamOptions
   #drain(listener: RecordListener<T>, { onError }: Pick<StreamOptions, 'onError'>): number {
     const source = this.#source;
     const reader = source.reader();
+    const delivery = new Delivery(source, listener, onError);
     let ended = false;
     const consumer: Consumer = {
       finish() {
@@ -92,7 +94,7 @@ export abstract class RecordMap<T, Options extends StreamOptions = StreamOptions
     try {
       while (!ended && left > 0 && reader.next()) {
         left -= reader.end - reader.start + 8;
-        source.deliver(reader, listener, onError);
+        delivery.deliver(reader);
       }
     } finally {
       reader.release();

@@ -13,6 +13,8 @@ export interface RecordStats {
   readonly available: number;
   /** Records delivered. */
   readonly records: number;
+  /** Bytes of those, without their headers. */
+  readonly bytes: number;
   /** Records that their program reserved and then discarded. */
   readonly discarded: number;
   /** Records that could not be decoded. */
@@ -40,6 +42,7 @@ export class RecordSource<T> {
   #onLost: LostListener | undefined;
   #errors = 0;
   records = 0;
+  bytes = 0;
   wakeups = 0;
 
   constructor(handle: MapHandle, codec: Codec<T>, openReader: (onLost: LostListener) => RecordReader) {
@@ -83,6 +86,7 @@ export class RecordSource<T> {
       if (length >= this.#codec.size) {
         const record = this.#codec.read(reader.view, reader.start, reader.end);
         this.records++;
+        this.bytes += length;
         return record;
       }
     } catch (cause) {
@@ -97,32 +101,13 @@ export class RecordSource<T> {
     );
   }
 
-  /**
-   * Decodes the record that `reader` is at and hands it to `take`, with a view of its bytes that is valid during the
-   * call. What `take` throws goes to the caller; so does a decoding error without an `onError`.
-   */
-  deliver(
-    reader: RecordReader,
-    take: (record: T, bytes: Uint8Array) => void,
-    onError: RecordErrorListener | undefined,
-  ): void {
-    let record: T;
-    try {
-      record = this.decode(reader);
-    } catch (error) {
-      if (onError === undefined || !(error instanceof BpfError)) throw error;
-      onError(error, bytesOf(reader).slice());
-      return;
-    }
-    take(record, bytesOf(reader));
-  }
-
   stats(): RecordStats {
     const reader = this.reader();
     return {
       size: reader.size,
       available: reader.available(),
       records: this.records,
+      bytes: this.bytes,
       discarded: reader.discarded,
       errors: this.#errors,
       wakeups: this.wakeups,
@@ -138,9 +123,4 @@ export class RecordSource<T> {
       this.#reader = undefined;
     }
   }
-}
-
-function bytesOf(reader: RecordReader): Uint8Array {
-  const { view, start, end } = reader;
-  return new Uint8Array(view.buffer, view.byteOffset + start, end - start);
 }

@@ -1,4 +1,5 @@
 import { MalformedError } from '../errors.js';
+import { Delivery, type RecordListener } from './delivery.js';
 import type { LostListener, RecordReader } from './record-reader.js';
 import type { Consumer, RecordErrorListener, RecordSource } from './record-source.js';
 import { Turn, Waiter } from './waiter.js';
@@ -21,13 +22,10 @@ export interface AnyStreamOptions extends StreamOptions {
   readonly onLost?: LostListener;
 }
 
-/** Gets one record and its bytes; the bytes are valid until the function returns. */
-export type RecordListener<T> = (record: T, bytes: Uint8Array) => void;
-
 /** A function that gets records until it is stopped. While it is active the process stays alive. */
 export class Subscription<T = unknown> implements Consumer, Disposable {
   readonly #source: RecordSource<T>;
-  readonly #listener: RecordListener<T>;
+  readonly #delivery: Delivery<T>;
   readonly #options: AnyStreamOptions;
   readonly #reader: RecordReader;
   readonly #waiter: Waiter;
@@ -39,7 +37,7 @@ export class Subscription<T = unknown> implements Consumer, Disposable {
   /** Starts at once, unless the signal is already aborted. */
   constructor(source: RecordSource<T>, listener: RecordListener<T>, options: AnyStreamOptions) {
     this.#source = source;
-    this.#listener = listener;
+    this.#delivery = new Delivery(source, listener, options.onError);
     this.#options = options;
     this.#reader = source.reader();
     this.#waiter = new Waiter(source.kernel, this.#reader.fds, options.pollInterval, () => this.#ready());
@@ -113,12 +111,13 @@ export class Subscription<T = unknown> implements Consumer, Disposable {
   /** Delivers until `enough` of the bytes taken, the buffer is empty, or the listener stops it. */
   #drain(enough: (taken: number) => boolean): void {
     const reader = this.#reader;
+    const delivery = this.#delivery;
     let taken = 0;
     let complete = false;
     this.#draining = true;
     try {
       while (this.#active && this.#next()) {
-        this.#source.deliver(reader, this.#listener, this.#options.onError);
+        delivery.deliver(reader);
         // Room in the buffer that the record took, roughly: enough to end a drain.
         taken += reader.end - reader.start + 8;
         if (enough(taken)) break;

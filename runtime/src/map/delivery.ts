@@ -1,0 +1,55 @@
+import { BpfError } from '../errors.js';
+import type { RecordReader } from './record-reader.js';
+import type { RecordErrorListener, RecordSource } from './record-source.js';
+
+/**
+ * Gets one record and its bytes; the bytes are valid until the function returns. A function that declares `record` as its
+ * only parameter is not given bytes, which would cost more than all the rest of a delivery.
+ */
+export type RecordListener<T> = (record: T, bytes: Uint8Array) => void;
+
+/** Hands records to a listener. */
+export class Delivery<T> {
+  readonly #source: RecordSource<T>;
+  readonly #listener: RecordListener<T>;
+  readonly #onError: RecordErrorListener | undefined;
+  readonly #wantsBytes: boolean;
+
+  constructor(
+    source: RecordSource<T>,
+    listener: RecordListener<T>,
+    onError: RecordErrorListener | undefined,
+  ) {
+    this.#source = source;
+    this.#listener = listener;
+    this.#onError = onError;
+    this.#wantsBytes = listener.length !== 1;
+  }
+
+  /**
+   * Decodes the record that `reader` is at and hands it on. What the listener throws goes to the caller; so does a
+   * decoding error where nobody takes it.
+   */
+  deliver(reader: RecordReader): void {
+    let record: T;
+    try {
+      record = this.#source.decode(reader);
+    } catch (error) {
+      handOn(error, reader, this.#onError);
+      return;
+    }
+    if (this.#wantsBytes) this.#listener(record, bytesOf(reader));
+    // It has no parameter for them.
+    else (this.#listener as (record: T) => void)(record);
+  }
+}
+
+/** Gives a decoding error to `onError`, with a copy of the record's bytes; throws it where there is none. */
+export function handOn(error: unknown, reader: RecordReader, onError: RecordErrorListener | undefined): void {
+  if (onError === undefined || !(error instanceof BpfError)) throw error;
+  onError(error, bytesOf(reader).slice());
+}
+
+function bytesOf({ view, start, end }: RecordReader): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + start, end - start);
+}
