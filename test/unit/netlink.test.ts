@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MalformedError } from '../../runtime/src/errors.js';
-import { linkQuery, parseAnswer, xdpRequest } from '../../runtime/src/kernel/netlink.js';
+import { encodeRequest, parseAnswer } from '../../runtime/src/kernel/netlink.js';
+import { linkQuery, parseXdp, xdpRequest } from '../../runtime/src/kernel/xdp-request.js';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
@@ -22,7 +23,7 @@ const message = (type: number, flags: number, seq: number, payload: string): str
 
 describe('an rtnetlink request', () => {
   it('sets an XDP program', () => {
-    expect(hex(xdpRequest(1, 2, 9, 0))).toBe(
+    expect(hex(encodeRequest(xdpRequest(2, 9, 0), 1))).toBe(
       hex(
         bytes(
           '2c000000 1300 0500 01000000 00000000 | 00000000 02000000 00000000 00000000 | 0c00 2b80 0800 0100 09000000'.replaceAll(
@@ -35,7 +36,7 @@ describe('an rtnetlink request', () => {
   });
 
   it('clears one under flags, if it is still the expected one', () => {
-    expect(hex(xdpRequest(3, 2, -1, 0x12, 8))).toBe(
+    expect(hex(encodeRequest(xdpRequest(2, -1, 0x12, 8), 3))).toBe(
       hex(
         bytes(`3c000000 1300 0500 03000000 00000000  00000000 02000000 00000000 00000000
                1c00 2b80  0800 0100 ffffffff  0800 0300 12000000  0800 0800 08000000`),
@@ -44,7 +45,7 @@ describe('an rtnetlink request', () => {
   });
 
   it('asks for one device', () => {
-    expect(hex(linkQuery(1, 7))).toBe(
+    expect(hex(encodeRequest(linkQuery(7), 1))).toBe(
       hex(bytes('20000000 1200 0500 01000000 00000000  00000000 07000000 00000000 00000000')),
     );
   });
@@ -55,7 +56,7 @@ describe('an rtnetlink answer', () => {
 
   it('acknowledges', () => {
     expect(parseAnswer(bytes(message(2, 0, 1, u32(0) + nobody)), 1)).toEqual([
-      { kind: 'ack', errno: 0, text: undefined },
+      { kind: 'end', errno: 0, text: undefined },
     ]);
   });
 
@@ -64,14 +65,14 @@ describe('an rtnetlink answer', () => {
     const text = attribute(1, Buffer.from('XDP program already attached\0').toString('hex'));
     const answer = message(2, 0x200, 1, u32(-16) + request.padEnd(48, '0') + text);
     expect(parseAnswer(bytes(answer), 1)).toEqual([
-      { kind: 'ack', errno: 16, text: 'XDP program already attached' },
+      { kind: 'end', errno: 16, text: 'XDP program already attached' },
     ]);
   });
 
   it('refuses with the words of the kernel behind a capped request', () => {
     const text = attribute(1, Buffer.from('no\0').toString('hex'));
     const answer = message(2, 0x300, 1, u32(-22) + u32(500) + nobody.slice(8) + text);
-    expect(parseAnswer(bytes(answer), 1)).toEqual([{ kind: 'ack', errno: 22, text: 'no' }]);
+    expect(parseAnswer(bytes(answer), 1)).toEqual([{ kind: 'end', errno: 22, text: 'no' }]);
   });
 
   it('is only what has the number of the request', () => {
@@ -104,10 +105,9 @@ describe('an rtnetlink answer', () => {
     ],
   ];
   it.each(modes)('tells a device %s', (_name, xdp, expected) => {
-    expect(parseAnswer(device(xdp), 1)).toEqual([
-      { kind: 'link', xdp: expected },
-      { kind: 'ack', errno: 0, text: undefined },
-    ]);
+    const [answer, end] = parseAnswer(device(xdp), 1);
+    expect(answer?.kind === 'message' && parseXdp(answer.message)).toEqual(expected);
+    expect(end).toEqual({ kind: 'end', errno: 0, text: undefined });
   });
 
   const bad: [string, string][] = [
@@ -118,6 +118,9 @@ describe('an rtnetlink answer', () => {
     ['an attribute longer than its message', message(16, 0, 1, nobody + u32(0x000100ff))],
   ];
   it.each(bad)('is refused when it holds %s', (_name, text) => {
-    expect(() => parseAnswer(bytes(text), 1)).toThrow(MalformedError);
+    expect(() => {
+      for (const answer of parseAnswer(bytes(text), 1))
+        if (answer.kind === 'message') parseXdp(answer.message);
+    }).toThrow(MalformedError);
   });
 });

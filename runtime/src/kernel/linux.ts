@@ -12,6 +12,7 @@ import { perfCalls } from './perf-event.js';
 import { createPoller } from './poller.js';
 import { attachCalls } from './prog-attach.js';
 import { queryCalls } from './prog-query.js';
+import { trafficCalls } from './traffic.js';
 
 const KERNEL_TYPES = '/sys/kernel/btf/vmlinux';
 
@@ -51,6 +52,7 @@ function bindKernel(libc: Libc): Kernel {
     ...attachCalls(libc),
     ...perfCalls(libc),
     ...networkCalls(libc),
+    ...trafficCalls(libc),
     ...descriptorCalls(libc),
     ...mappingCalls(libc),
     watch: (fd, ready) => poller.watch(fd, ready),

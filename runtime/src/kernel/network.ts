@@ -1,20 +1,17 @@
-import { BpfError, printable, SyscallError } from '../errors.js';
+import { BpfError } from '../errors.js';
 import { goodFd } from './descriptors.js';
-import { ERRNO, errnoName, errnoText, syscallError } from './errno.js';
+import { ERRNO, syscallError } from './errno.js';
 import { Fields } from './fields.js';
-import type { Fd, Kernel, XdpQuery } from './kernel.js';
+import type { Fd, Kernel } from './kernel.js';
 import type { Libc } from './libc.js';
-import { type Answer, linkQuery, parseAnswer, xdpRequest } from './netlink.js';
+import { transact } from './rtnetlink.js';
+import { linkQuery, parseXdp, xdpRequest } from './xdp-request.js';
 
-const AF_NETLINK = 16;
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
-const NETLINK_ROUTE = 0;
 const SOL_SOCKET = 1;
-const SOL_NETLINK = 270;
-const NETLINK_EXT_ACK = 11;
 /** Options of SOL_SOCKET that attach and detach programs (asm-generic/socket.h). */
 const OPTIONS = {
   SO_DETACH_BPF: 27,
@@ -24,10 +21,6 @@ const OPTIONS = {
 } as const;
 const ETH_P_ALL = 3;
 const IF_NAMESIZE = 16;
-const MSG_TRUNC = 0x20;
-
-/** The largest message rtnetlink sends for one device without extended statistics is a few KiB. */
-const ANSWER_SIZE = 64 * 1024;
 
 type NetworkCalls = Pick<
   Kernel,
@@ -59,14 +52,11 @@ export function networkCalls(libc: Libc): NetworkCalls {
     },
 
     xdpSet(ifindex, prog, flags, expected) {
-      transact(libc, 'RTM_SETLINK', (seq) => xdpRequest(seq, ifindex, prog, flags, expected));
+      transact(libc, xdpRequest(ifindex, prog, flags, expected));
     },
 
     xdpQuery(ifindex) {
-      let xdp: XdpQuery | undefined;
-      for (const answer of transact(libc, 'RTM_GETLINK', (seq) => linkQuery(seq, ifindex))) {
-        if (answer.kind === 'link') xdp = answer.xdp;
-      }
+      const [xdp] = transact(libc, linkQuery(ifindex)).flatMap((message) => parseXdp(message) ?? []);
       if (xdp === undefined) {
         throw new BpfError('ERR_BPF_HOST', `query XDP of device ${ifindex}: rtnetlink sent no device`);
       }
@@ -101,47 +91,4 @@ function packetSocket(libc: Libc, ifindex: number): Fd {
     throw error;
   }
   return fd;
-}
-
-/** Sends one request over a socket of its own and gives what came back before the acknowledgement. */
-function transact(libc: Libc, name: string, request: (seq: number) => Uint8Array): Answer[] {
-  const fd = goodFd(
-    libc,
-    'socket(AF_NETLINK)',
-    libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE),
-  );
-  try {
-    // Since 4.12; older kernels refuse in numbers only.
-    libc.setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, new Fields(4).u32(0, 1).bytes, 4);
-    const seq = 1;
-    const message = request(seq);
-    if (libc.send(fd, message, message.length, 0) < 0) throw syscallError(`netlink(${name})`, libc.errno());
-    return receive(libc, fd, name, seq);
-  } finally {
-    libc.close(fd);
-  }
-}
-
-function receive(libc: Libc, fd: Fd, name: string, seq: number): Answer[] {
-  const buffer = new Uint8Array(ANSWER_SIZE);
-  const answers: Answer[] = [];
-  for (;;) {
-    const length = libc.recv(fd, buffer, buffer.length, MSG_TRUNC);
-    if (length < 0) {
-      const errno = libc.errno();
-      if (errno === ERRNO.EINTR) continue;
-      throw syscallError(`netlink(${name})`, errno);
-    }
-    if (length > buffer.length) throw syscallError(`netlink(${name})`, ERRNO.EMSGSIZE);
-    for (const answer of parseAnswer(buffer.subarray(0, length), seq)) {
-      if (answer.kind !== 'ack') answers.push(answer);
-      else if (answer.errno === 0) return answers;
-      else throw refusal(name, answer.errno, answer.text);
-    }
-  }
-}
-
-function refusal(name: string, errno: number, said: string | undefined): SyscallError {
-  const text = said === undefined ? errnoText(errno) : `${printable(said)}: ${errnoText(errno)}`;
-  return new SyscallError(`netlink(${name})`, errno, errnoName(errno), text);
 }

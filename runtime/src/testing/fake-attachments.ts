@@ -6,7 +6,6 @@ import type {
   ProgDetach,
   ProgQuery,
   ProgQueryResult,
-  UprobeMulti,
   XdpQuery,
 } from '../kernel/kernel.js';
 import {
@@ -21,6 +20,7 @@ import {
   XDP_FLAGS_UPDATE_IF_NOEXIST,
 } from '../uapi.js';
 import type { Descriptors, FakeLink, FakeProgram } from './descriptors.js';
+import { placeIn } from './fake-order.js';
 import { refusal } from './refusal.js';
 
 /** Programs in their places: links, and what stands in for them on older kernels. */
@@ -53,7 +53,6 @@ export class FakeAttachments {
     if (attachType === BPF_ATTACH_TYPE.STRUCT_OPS) return this.#createStructOps(prog, flags);
     const { program } = this.#descriptors.get(prog, 'program', syscall);
     const cookie = options !== undefined && 'cookie' in options ? options.cookie : 0n;
-    if (options?.kind === 'uprobe_multi') return this.#createUprobes(program, options);
     let text = '';
     if (target !== undefined && 'ifindex' in target) {
       text = this.#deviceName(target.ifindex) ?? '';
@@ -63,18 +62,25 @@ export class FakeAttachments {
     } else if (target !== undefined) {
       text = this.#describe(target.fd, syscall);
     }
-    return this.#open({ via: 'link', program, attachType, target: text, flags, cookie });
+    const parts = { via: 'link', program, attachType, target: text, flags, cookie } as const;
+    return options?.kind === 'ordered' ? this.#insert(parts, options) : this.#open(parts);
   }
 
-  /** Every path is a file of its own but "/", which is a directory as everywhere. */
-  #createUprobes(program: FakeProgram, { path, offsets, cookies, flags = 0, pid = 0 }: UprobeMulti): Fd {
-    const syscall = 'bpf(BPF_LINK_CREATE)';
-    const attachType = BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI;
-    if (program.expectedAttachType !== attachType) throw refusal(syscall, 'EINVAL');
-    if (path === '' || offsets.length === 0 || pid < 0) throw refusal(syscall, 'EINVAL');
-    if (cookies !== undefined && cookies.length !== offsets.length) throw refusal(syscall, 'EFAULT');
-    if (path === '/') throw refusal(syscall, 'EBADF');
-    return this.#open({ via: 'link', program, attachType, target: path, flags, cookie: cookies?.[0] ?? 0n });
+  /** A link that has its place in the order of a hook. */
+  #insert(parts: Omit<FakeLink, 'id'>, order: Extract<LinkCreate['options'], { kind: 'ordered' }>): Fd {
+    const isThere = (link: FakeLink) => link.attachType === parts.attachType && link.target === parts.target;
+    const there = this.all().filter(isThere);
+    const revision = there.length === 0 ? 1n : this.#revision;
+    if ((order.expectedRevision ?? revision) !== revision) throw refusal('bpf(BPF_LINK_CREATE)', 'ESTALE');
+    const place = placeIn(there, parts.program, parts.flags, order, this.#descriptors);
+    const fd = this.#open(parts);
+    // A Map keeps the order of insertion: those that run later go out and come in again.
+    const later = [...this.#links].filter(([, link]) => there.indexOf(link) >= place);
+    for (const [holder, link] of later) {
+      this.#links.delete(holder);
+      this.#links.set(holder, link);
+    }
+    return fd;
   }
 
   /** Such a link holds a map instead of a program; `program` stands for it. */
@@ -153,7 +159,7 @@ export class FakeAttachments {
       if (!this.#links.delete(holderOf(old, attachType, where))) throw refusal(syscall, 'ENOENT');
     }
     const holder = holderOf(program, attachType, where);
-    this.#add(holder, { via: 'attach', program, attachType, target: where, flags: share, cookie: 0n });
+    this.hold(holder, { via: 'attach', program, attachType, target: where, flags: share, cookie: 0n });
   }
 
   detachProgram({ target, prog, attachType }: ProgDetach): void {
@@ -168,14 +174,14 @@ export class FakeAttachments {
     const held = this.#descriptors.get(event, 'perf_event', 'ioctl(PERF_EVENT_IOC_SET_BPF)');
     held.event.programId = program.id;
     const target = this.#describe(event, 'ioctl');
-    this.#add(held.event, { via: 'perf_event', program, attachType: 0, target, flags: 0, cookie: 0n });
+    this.hold(held.event, { via: 'perf_event', program, attachType: 0, target, flags: 0, cookie: 0n });
   }
 
   attachSocket(socket: Fd, prog: Fd): void {
     const { program } = this.#descriptors.get(prog, 'program', 'setsockopt(SO_ATTACH_BPF)');
     const held = this.#descriptors.get(socket, 'socket', 'setsockopt(SO_ATTACH_BPF)');
     const target = this.#deviceName(held.ifindex) ?? '';
-    this.#add(held, { via: 'socket', program, attachType: 0, target, flags: 0, cookie: 0n });
+    this.hold(held, { via: 'socket', program, attachType: 0, target, flags: 0, cookie: 0n });
   }
 
   detachSocket(socket: Fd): void {
@@ -188,7 +194,7 @@ export class FakeAttachments {
     const { program } = this.#descriptors.get(prog, 'program', syscall);
     const { group } = this.#descriptors.get(socket, 'socket', syscall);
     const parts = { program, attachType: 0, target: 'socket', flags: 0, cookie: 0n } as const;
-    this.#add(group, { via: 'reuseport', ...parts });
+    this.hold(group, { via: 'reuseport', ...parts });
   }
 
   detachReuseport(socket: Fd): void {
@@ -213,7 +219,7 @@ export class FakeAttachments {
     if (prog === -1) return;
     const { program } = this.#descriptors.get(prog, 'program', 'netlink');
     const attachType = BPF_ATTACH_TYPE.XDP;
-    this.#add(`xdp ${device}`, { via: 'netlink', program, attachType, target: device, flags, cookie: 0n });
+    this.hold(`xdp ${device}`, { via: 'netlink', program, attachType, target: device, flags, cookie: 0n });
   }
 
   xdpQuery(ifindex: number): XdpQuery {
@@ -244,7 +250,8 @@ export class FakeAttachments {
     return this.#descriptors.open({ kind: 'link', link });
   }
 
-  #add(holder: unknown, parts: Omit<FakeLink, 'id'>): void {
+  /** Puts a program in place until `drop(holder)`. */
+  hold(holder: unknown, parts: Omit<FakeLink, 'id'>): void {
     this.#links.set(holder, { id: this.#nextId(), ...parts });
     this.#revision += 1n;
   }
@@ -275,6 +282,5 @@ function linkType(link: FakeLink): number {
   if (link.via === 'raw_tracepoint') return BPF_LINK_TYPE.RAW_TRACEPOINT;
   if (link.attachType === BPF_ATTACH_TYPE.STRUCT_OPS) return BPF_LINK_TYPE.STRUCT_OPS;
   if (link.attachType === BPF_ATTACH_TYPE.XDP) return BPF_LINK_TYPE.XDP;
-  if (link.attachType === BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI) return BPF_LINK_TYPE.UPROBE_MULTI;
   return link.attachType === BPF_ATTACH_TYPE.PERF_EVENT ? BPF_LINK_TYPE.PERF_EVENT : BPF_LINK_TYPE.TRACING;
 }
