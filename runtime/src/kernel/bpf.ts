@@ -11,11 +11,12 @@ import * as infos from './info.js';
 import type { BtfObject, Fd, Kernel, ProgLoad, TestRun, TestRunResult } from './kernel.js';
 import type { Libc } from './libc.js';
 import { raiseMemlock } from './memlock.js';
+import { withoutSignals } from './signals.js';
 
 type Command = keyof typeof BPF_CMD;
 
 const BPF_FS_MAGIC = 0xcafe4a11;
-/** libbpf's PROG_LOAD_ATTEMPTS: the verifier answers EAGAIN when a signal interrupts it. */
+/** libbpf's PROG_LOAD_ATTEMPTS. */
 const LOAD_ATTEMPTS = 5;
 /** Room for data a program adds in front of or behind its packet in a test run. */
 const TEST_DATA_GROWTH = 256;
@@ -241,15 +242,25 @@ function btfObject(bpf: Bpf, id: number): BtfObject | undefined {
   }
 }
 
+/**
+ * The verifier answers EAGAIN when a signal interrupts it, and is asked again. libbpf only does that
+ * (sys_bpf_prog_load); under a profiler every attempt is interrupted, so none may be after the first.
+ */
 function loadProg(bpf: Bpf, prog: ProgLoad): Fd {
-  for (let left = LOAD_ATTEMPTS; ; left--) {
+  const { libc } = bpf;
+  const attempt = (): { fd: Fd; errno: number } => {
     const attr = attrs.progLoadAttr(prog, bpf.addressOf);
     const fd = bpf.attempt('PROG_LOAD', attr);
+    const errno = fd < 0 ? libc.errno() : 0;
     if (prog.log !== undefined) prog.log.trueSize = attrs.readLogTrueSize(attr);
-    if (fd >= 0 || left === 1 || bpf.libc.errno() !== ERRNO.EAGAIN) {
-      return goodFd(bpf.libc, nameOf('PROG_LOAD'), fd);
-    }
+    return { fd, errno };
+  };
+  let result = attempt();
+  for (let left = LOAD_ATTEMPTS - 1; left > 0 && result.errno === ERRNO.EAGAIN; left--) {
+    result = withoutSignals(libc, attempt);
   }
+  if (result.fd < 0) throw syscallError(nameOf('PROG_LOAD'), result.errno);
+  return goodFd(libc, nameOf('PROG_LOAD'), result.fd);
 }
 
 function testRun(bpf: Bpf, fd: Fd, run: TestRun): TestRunResult {
@@ -260,7 +271,8 @@ function testRun(bpf: Bpf, fd: Fd, run: TestRun): TestRunResult {
   );
   const contextOut = new Uint8Array(run.contextOutSize ?? 0);
   const fields = attrs.testRunAttr(fd, run, { context, dataOut, contextOut }, bpf.addressOf);
-  bpf.run('PROG_TEST_RUN', fields);
+  // A signal ends a run between two rounds with EINTR, and what they did stays done: there is no second try.
+  withoutSignals(bpf.libc, () => bpf.run('PROG_TEST_RUN', fields));
   const at = attrs.ATTR.test;
   const contextSize = fields.readU32(at.ctx_size_out);
   return {

@@ -29,6 +29,8 @@ export interface Libc {
   ): number;
   munmap(address: number, length: number): number;
   setrlimit(resource: number, limits: Uint8Array): number;
+  /** pthread_sigmask(3): gives an errno instead of setting it. */
+  signalMask(how: number, set: Uint8Array, before: Uint8Array | null): number;
   pageSize(): number;
   /** 0 when there is no such device. */
   ifNameToIndex(name: string): number;
@@ -131,6 +133,7 @@ function bindLibc(): Libc {
     mmap: lib.func('mmap', 'intptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t']),
     munmap: lib.func('munmap', 'int', ['uintptr_t', 'size_t']),
     setrlimit: lib.func('setrlimit', 'int', ['int', 'void *']),
+    signalMask: lib.func('pthread_sigmask', 'int', ['int', 'void *', 'void *']),
     pageSize: () => sysconf(SC_PAGESIZE),
     ifNameToIndex: lib.func('if_nametoindex', 'uint', ['str']),
     ifIndexToName: (index, name) => ifIndexToName(index, name) !== null,
