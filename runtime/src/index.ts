@@ -17,7 +17,9 @@ export type { LoadOptions } from './loader/load.js';
 export type { OpenMap, OpenProgram, ProgramTarget } from './loader/open-object.js';
 export type {
   ArrayMap,
+  BloomFilter,
   HashMap,
+  LpmTrieMap,
   LruHashMap,
   LruPerCpuHashMap,
   OtherMap,
@@ -25,9 +27,13 @@ export type {
   PerCpuHashMap,
   PerfEventArray,
   ProgArray,
+  QueueMap,
   RingBuffer,
+  StackMap,
 } from './map/index.js';
 export type { BpfMap } from './map/map.js';
+export type { GetOptions, SetOptions } from './map/options.js';
+export { Prefix } from './map/prefix.js';
 // Plumbing: for tools that look into objects and for those who bring their own kernel.
 export { parseObject } from './object/parse.js';
 export type { ObjectSpec } from './object/spec.js';

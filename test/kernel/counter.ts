@@ -2,6 +2,7 @@ import { encodeInsns, LD_IMM64, PseudoLoad } from '../../runtime/src/insn.js';
 import type { Kernel } from '../../runtime/src/kernel/kernel.js';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import type { Link } from '../../runtime/src/link/link.js';
+import { attachTypeOf } from '../../runtime/src/loader/load-program.js';
 import { kindOf } from '../../runtime/src/program/kinds.js';
 import type { ProgramHandle } from '../../runtime/src/program/program.js';
 import { BPF_F_SLEEPABLE, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
@@ -24,6 +25,7 @@ export function loadCounter(section: string, answer = 0, over: Partial<Kernel> =
   const meaning = kindOf(section);
   if (meaning === undefined) throw new Error(`no kind for ${section}`);
   const { rule, target } = meaning;
+  const expectedAttachType = attachTypeOf(rule, kernel);
   const map = kernel.mapCreate({ type: BPF_MAP_TYPE.ARRAY, keySize: 4, valueSize: 8, maxEntries: 1 });
   const insns = encodeInsns(
     [
@@ -42,7 +44,7 @@ export function loadCounter(section: string, answer = 0, over: Partial<Kernel> =
     license: 'GPL',
     name: 'counter',
     flags: rule.sleepable ? BPF_F_SLEEPABLE : 0,
-    expectedAttachType: rule.attachType ?? 0,
+    expectedAttachType,
     ...(rule.attachBtf ? { attachBtfId: attachBtfId(rule.attachBtf, target) } : {}),
   });
   const links: Link[] = [];
@@ -54,7 +56,7 @@ export function loadCounter(section: string, answer = 0, over: Partial<Kernel> =
       name: 'counter',
       section,
       target,
-      expectedAttachType: rule.attachType ?? 0,
+      expectedAttachType,
       fd: () => prog,
       own(link) {
         links.push(link);

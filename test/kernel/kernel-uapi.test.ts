@@ -98,6 +98,7 @@ describe('byte offsets agree with this kernel', () => {
     ['progAttach', undefined],
     ['nextId', undefined],
   ];
+  const uprobeMulti = ['path', 'offsets', 'ref_ctr_offsets', 'cookies', 'cnt', 'flags', 'pid'];
   const nested: Readonly<Record<string, readonly string[]>> = {
     perf_event_cookie: ['perf_event', 'bpf_cookie'],
     tracing_target_btf_id: ['tracing', 'target_btf_id'],
@@ -108,8 +109,12 @@ describe('byte offsets agree with this kernel', () => {
     netfilter_hooknum: ['netfilter', 'hooknum'],
     netfilter_priority: ['netfilter', 'priority'],
     netfilter_flags: ['netfilter', 'flags'],
+    ...Object.fromEntries(uprobeMulti.map((name) => [`uprobe_multi_${name}`, ['uprobe_multi', name]])),
   };
   const since: Readonly<Record<string, number>> = {
+    ...Object.fromEntries(
+      uprobeMulti.map((name) => [`uprobe_multi_${name}`, uapi.kernelVersion(6, 6)] as const),
+    ),
     log_true_size: uapi.kernelVersion(6, 4),
     value_type_btf_obj_fd: uapi.kernelVersion(6, 9),
     map_token_fd: uapi.kernelVersion(6, 9),

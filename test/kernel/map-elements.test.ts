@@ -7,7 +7,6 @@ import { lruHash } from '../../runtime/src/map/lru-hash.js';
 import { lruPercpuHash } from '../../runtime/src/map/lru-percpu-hash.js';
 import type { BpfMap, MapShape } from '../../runtime/src/map/map.js';
 import { openMemory } from '../../runtime/src/map/memory.js';
-import { otherMap } from '../../runtime/src/map/other.js';
 import { percpuArray } from '../../runtime/src/map/percpu-array.js';
 import { percpuHash } from '../../runtime/src/map/percpu-hash.js';
 import { progArray } from '../../runtime/src/map/prog-array.js';
@@ -114,23 +113,6 @@ describe('maps of this kernel', () => {
     expect([...map]).toEqual([[1, kernel.progInfo(prog).id]]);
     expect([map.get(0), map.delete(1), map.delete(1)]).toEqual([undefined, true, false]);
     expect(() => map.set(0, 99_999)).toThrow(/^set 0 of map "table": .*\(EBADF\)$/);
-  });
-
-  it('of other types give and take bytes', () => {
-    const bytes = (...values: number[]) => new Uint8Array(values);
-    const queue = open('QUEUE', otherMap(), { keySize: 0, valueSize: 2 });
-    queue.set(null, bytes(1, 2)).set(null, bytes(3, 4));
-    expect([queue.get(null), queue.take(null), queue.take(null), queue.take(null)]).toEqual([
-      bytes(1, 2),
-      bytes(1, 2),
-      bytes(3, 4),
-      undefined,
-    ]);
-    const trie = open('LPM_TRIE', otherMap(), { keySize: 8, valueSize: 1, flags: 1 });
-    trie.set(bytes(8, 0, 0, 0, 10, 0, 0, 0), bytes(7));
-    expect(trie.get(bytes(32, 0, 0, 0, 10, 1, 2, 3))).toEqual(bytes(7));
-    expect([...trie]).toEqual([[bytes(8, 0, 0, 0, 10, 0, 0, 0), bytes(7)]]);
-    expect(() => queue.delete(bytes())).toThrow(/^delete from map "table": /);
   });
 });
 

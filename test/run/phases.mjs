@@ -52,6 +52,11 @@ function skeletons() {
   };
 }
 
+/** The README's first command: installs, builds, generates, and as root sees the kernel's greetings. */
+function demo() {
+  return oneTest('demo', ['npm', 'run', '--silent', 'demo']);
+}
+
 async function kernelHere() {
   const why = whyNoBpf();
   if (why) return { leftOut: why };
@@ -83,6 +88,7 @@ export const rows = [
   [{ name: 'unit', run: unit }],
   [{ name: 'objects', run: objects }],
   [{ name: 'skeletons', run: async () => skeletons() }],
+  [{ name: 'demo', run: demo }],
   [{ name: 'kernel', run: kernelHere, kernel: true }],
   ['6.1', '6.12'].map((version) => ({
     name: `kernel-${version}`,

@@ -150,29 +150,50 @@ describe('a bpf_attr', () => {
       '1000 . 2000 . 3000 . 4000 . 2 7 4 .',
     ],
     [
+      'writes a batch of whole keys and values under flags',
+      () =>
+        attrs.writeBatchAttr(
+          7,
+          { keys: new Uint8Array(8), values: new Uint8Array(16), count: 2, flags: 4n },
+          addresses(),
+        ),
+      '. . . . 1000 . 2000 . 2 7 4 .',
+    ],
+    [
+      'deletes a batch of keys',
+      () => attrs.writeBatchAttr(7, { keys: new Uint8Array(8), count: 2 }, addresses()),
+      '. . . . 1000 . . . 2 7',
+    ],
+    [
       'links to a device',
-      () => attrs.linkCreateAttr({ prog: 3, attachType: 37, target: { ifindex: 2 }, flags: 2 }),
+      () => attrs.linkCreateAttr({ prog: 3, attachType: 37, target: { ifindex: 2 }, flags: 2 }, addresses()),
       '3 2 25 2',
     ],
     [
       'links to a perf event with a cookie',
       () =>
-        attrs.linkCreateAttr({
-          prog: 3,
-          attachType: 41,
-          target: { fd: 9 },
-          options: { kind: 'perf_event', cookie: 0x1_0000_0002n },
-        }),
+        attrs.linkCreateAttr(
+          {
+            prog: 3,
+            attachType: 41,
+            target: { fd: 9 },
+            options: { kind: 'perf_event', cookie: 0x1_0000_0002n },
+          },
+          addresses(),
+        ),
       '3 9 29 . 2 1',
     ],
     [
       'links a tracing program with a cookie',
       () =>
-        attrs.linkCreateAttr({
-          prog: 3,
-          attachType: 24,
-          options: { kind: 'tracing', targetBtfId: 5, cookie: 6n },
-        }),
+        attrs.linkCreateAttr(
+          {
+            prog: 3,
+            attachType: 24,
+            options: { kind: 'tracing', targetBtfId: 5, cookie: 6n },
+          },
+          addresses(),
+        ),
       '3 . 18 . 5 . 6 .',
     ],
     [
@@ -248,6 +269,36 @@ describe('a bpf_attr', () => {
       '7 3 a a . 9 4 .',
     ],
     ['detaches a program', () => progDetachAttr({ target: 7, prog: 3, attachType: 10 }), '7 3 a'],
+    [
+      'links many uprobes of a process, with cookies and counters',
+      () =>
+        attrs.linkCreateAttr(
+          {
+            prog: 3,
+            attachType: 48,
+            options: {
+              kind: 'uprobe_multi',
+              path: '/bin/x',
+              offsets: [16n, 32n],
+              cookies: [5n, 6n],
+              refCtrOffsets: [0n, 8n],
+              flags: 1,
+              pid: 77,
+            },
+          },
+          addresses(),
+        ),
+      '3 . 30 . 1000 . 2000 . 3000 . 4000 . 2 1 4d',
+    ],
+    [
+      'links one uprobe of every process, telling the kernel no more than it must know',
+      () =>
+        attrs.linkCreateAttr(
+          { prog: 3, attachType: 48, options: { kind: 'uprobe_multi', path: '/bin/x', offsets: [16n] } },
+          addresses(),
+        ),
+      '3 . 30 . 1000 . 2000 . . . . . 1',
+    ],
     ['binds a map to a program', () => attrs.progBindMapAttr(4, 5), '4 5'],
     ['exchanges the program of a link', () => attrs.linkUpdateAttr(4, 5), '4 5'],
     [

@@ -10,7 +10,9 @@ import {
   perfLink,
   progName,
   supports,
+  uprobeMultiLink,
 } from '../../runtime/src/loader/features.js';
+import { BPF_PROG_TYPE } from '../../runtime/src/uapi.js';
 
 /** A kernel that takes everything unless told otherwise, and counts what is open. */
 function kernel(overrides: Partial<Kernel> = {}, littleEndian = true) {
@@ -33,8 +35,9 @@ function kernel(overrides: Partial<Kernel> = {}, littleEndian = true) {
       btfs.push(bytes);
       return opened();
     },
-    linkCreate: () => {
-      throw syscallError('bpf(BPF_LINK_CREATE)', ERRNO.EBADF);
+    linkCreate: ({ options }) => {
+      const wrong = options?.kind === 'uprobe_multi' && options.pid === -1;
+      throw syscallError('bpf(BPF_LINK_CREATE)', wrong ? ERRNO.EINVAL : ERRNO.EBADF);
     },
     close: (fd) => void open.delete(fd),
     ...overrides,
@@ -116,6 +119,20 @@ test.each([
   ['EINVAL', false],
 ] as const)('perf links: a missing event refused with %s says %s', (errno, answer) => {
   expect(perfLink.probe(kernel({ linkCreate: refuse(errno) }).kernel)).toBe(answer);
+});
+
+test.each([
+  ['finds what a process is before it looks at the file', ERRNO.EBADF, ERRNO.EINVAL, true],
+  ['takes a process for a thread, as kernels before 6.10', ERRNO.EBADF, ERRNO.EBADF, false],
+  ['does not know such links', ERRNO.EINVAL, ERRNO.EINVAL, false],
+] as const)('uprobe links: a kernel that %s', (_, everyone, nobody, answer) => {
+  const linkCreate: Kernel['linkCreate'] = ({ options }) => {
+    const pid = options?.kind === 'uprobe_multi' ? options.pid : undefined;
+    throw syscallError('bpf(BPF_LINK_CREATE)', pid === undefined ? everyone : nobody);
+  };
+  const { kernel: k, progs, open } = kernel({ linkCreate });
+  expect([uprobeMultiLink.probe(k), open.size]).toEqual([answer, 0]);
+  expect(progs[0]).toMatchObject({ type: BPF_PROG_TYPE.KPROBE, expectedAttachType: 48 });
 });
 
 test('names of programs are probed with one', () => {

@@ -102,6 +102,18 @@ describe('a program is loaded', () => {
     expect(loadAs(section, old).expectedAttachType).toBe(type);
   });
 
+  it.each([
+    ['usdt', '6.12', BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI],
+    ['usdt.s/libc:setjmp', '6.12', BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI],
+    ['usdt', '6.5', undefined],
+    ['uprobe', '6.12', undefined],
+  ] as const)('of SEC("%s") on Linux %s with expected attach type %s', (section, version, type) => {
+    const recorded = recordedKernel({ version });
+    using live = load(only('beside.o', 'caller', section), recorded.kernel, { kconfig });
+    expect(recorded.program('caller').expectedAttachType).toBe(type);
+    expect(live.progs.get('caller')).toBeDefined();
+  });
+
   it('with the version of the kernel, unless the object states one', () => {
     expect(loadAs('kprobe').kernelVersion).toBe(kernelVersion(6, 12, 0));
     const old = recordedKernel({ version: '6.1' });

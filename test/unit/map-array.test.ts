@@ -111,7 +111,7 @@ describe('a map of another type', () => {
   const key = (value: number) => new Uint8Array([value, 0, 0, 0]);
 
   it('gives and takes bytes', () => {
-    const map = open(BPF_MAP_TYPE.LPM_TRIE);
+    const map = open(BPF_MAP_TYPE.HASH);
     map.set(key(1), key(10)).set(key(2), key(20));
     expect(map.get(key(1))).toEqual(key(10));
     expect(map.get(key(3))).toBeUndefined();
@@ -143,7 +143,7 @@ describe('a map of another type', () => {
   });
 
   it('refuses bytes of another length', () => {
-    const map = open(BPF_MAP_TYPE.LPM_TRIE);
+    const map = open(BPF_MAP_TYPE.HASH);
     expect(() => map.get(new Uint8Array(3))).toThrow('key of map "odd": takes 4 bytes, 3 were given');
     expect(() => map.get(null)).toThrow('key of map "odd": takes 4 bytes, 0 were given');
     expect(() => map.set(key(1), new Uint8Array(5))).toThrow(
@@ -163,7 +163,10 @@ describe('mapKindOf', () => {
     [BPF_MAP_TYPE.LRU_HASH, 'lruHash', ['key', 'value']],
     [BPF_MAP_TYPE.LRU_PERCPU_HASH, 'lruPercpuHash', ['key', 'value']],
     [BPF_MAP_TYPE.RINGBUF, 'ringbuf', ['value']],
-    [BPF_MAP_TYPE.LPM_TRIE, 'otherMap', []],
+    [BPF_MAP_TYPE.LPM_TRIE, 'lpmTrie', ['key', 'value']],
+    [BPF_MAP_TYPE.QUEUE, 'queue', ['value']],
+    [BPF_MAP_TYPE.STACK, 'stack', ['value']],
+    [BPF_MAP_TYPE.BLOOM_FILTER, 'bloomFilter', ['value']],
     [12_345, 'otherMap', []],
   ])('of %s is %s', (type, name, codecs) => {
     expect(mapKindOf(type)).toMatchObject({ kindName: name, codecs });
@@ -171,8 +174,8 @@ describe('mapKindOf', () => {
 
   it('opens maps without types', () => {
     const kernel = fakeKernel();
-    const kind = mapKindOf(BPF_MAP_TYPE.LPM_TRIE);
-    const { handle } = liveMap(kernel, otherMap(), { ...attributes, type: BPF_MAP_TYPE.LPM_TRIE });
+    const kind = mapKindOf(12_345);
+    const { handle } = liveMap(kernel, otherMap(), { ...attributes, type: BPF_MAP_TYPE.HASH });
     expect(kind.open(handle, u32, undefined)).toBeInstanceOf(OtherMap);
   });
 });

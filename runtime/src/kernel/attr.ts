@@ -1,6 +1,15 @@
 import { BPF_F_TOKEN_FD, BPF_F_VTYPE_BTF_OBJ_FD, BPF_OBJ_NAME_LEN } from '../uapi.js';
 import { type AddressOf, Fields } from './fields.js';
-import type { Fd, LinkCreate, MapBatch, MapCreate, ProgLoad, TestRun, VerifierLog } from './kernel.js';
+import type {
+  Fd,
+  LinkCreate,
+  MapBatch,
+  MapCreate,
+  MapWriteBatch,
+  ProgLoad,
+  TestRun,
+  VerifierLog,
+} from './kernel.js';
 
 /** Room for the largest command, so that a kernel that answers in the structure never writes past it. */
 const ATTR_SIZE = 192;
@@ -102,6 +111,13 @@ export const ATTR = {
     netfilter_hooknum: 20,
     netfilter_priority: 24,
     netfilter_flags: 28,
+    uprobe_multi_path: 16,
+    uprobe_multi_offsets: 24,
+    uprobe_multi_ref_ctr_offsets: 32,
+    uprobe_multi_cookies: 40,
+    uprobe_multi_cnt: 48,
+    uprobe_multi_flags: 52,
+    uprobe_multi_pid: 56,
   },
   linkUpdate: { link_fd: 0, new_prog_fd: 4 },
   progQuery: {
@@ -183,6 +199,21 @@ export function batchAttr(fd: Fd, batch: MapBatch, next: Uint8Array, addressOf: 
     .u64(at.elem_flags, batch.flags);
 }
 
+/** BPF_MAP_UPDATE_BATCH, or BPF_MAP_DELETE_BATCH without `values`. The kernel writes how many it did into `count`. */
+export function writeBatchAttr(
+  fd: Fd,
+  batch: Omit<MapWriteBatch, 'values'> & { readonly values?: Uint8Array },
+  addressOf: AddressOf,
+): Fields {
+  const at = ATTR.batch;
+  return new Fields(ATTR_SIZE, addressOf)
+    .pointer(at.keys, batch.keys)
+    .pointer(at.values, batch.values)
+    .u32(at.count, batch.count)
+    .u32(at.map_fd, fd)
+    .u64(at.elem_flags, batch.flags);
+}
+
 export function progLoadAttr(prog: ProgLoad, addressOf: AddressOf): Fields {
   const at = ATTR.progLoad;
   const flags = (prog.flags ?? 0) | (prog.tokenFd === undefined ? 0 : BPF_F_TOKEN_FD);
@@ -248,9 +279,9 @@ export function btfLoadAttr(btf: Uint8Array, log: VerifierLog | undefined, addre
   return fields;
 }
 
-export function linkCreateAttr(link: LinkCreate): Fields {
+export function linkCreateAttr(link: LinkCreate, addressOf?: AddressOf): Fields {
   const at = ATTR.linkCreate;
-  const fields = new Fields(ATTR_SIZE)
+  const fields = new Fields(ATTR_SIZE, addressOf)
     .u32(at.prog_fd, link.prog)
     .u32(at.attach_type, link.attachType)
     .u32(at.flags, link.flags);
@@ -275,9 +306,23 @@ export function linkCreateAttr(link: LinkCreate): Fields {
         .u32(at.netfilter_hooknum, link.options.hook)
         .u32(at.netfilter_priority, link.options.priority)
         .u32(at.netfilter_flags, link.options.flags);
+    case 'uprobe_multi':
+      return fields
+        .string(at.uprobe_multi_path, link.options.path)
+        .pointer(at.uprobe_multi_offsets, words(link.options.offsets))
+        .pointer(at.uprobe_multi_ref_ctr_offsets, words(link.options.refCtrOffsets))
+        .pointer(at.uprobe_multi_cookies, words(link.options.cookies))
+        .u32(at.uprobe_multi_cnt, link.options.offsets.length)
+        .u32(at.uprobe_multi_flags, link.options.flags)
+        .u32(at.uprobe_multi_pid, link.options.pid);
     default:
       return fields;
   }
+}
+
+/** A C array of 64-bit numbers. */
+function words(values: readonly bigint[] | undefined): Uint8Array | undefined {
+  return values && new Uint8Array(BigUint64Array.from(values).buffer);
 }
 
 export function linkUpdateAttr(link: Fd, prog: Fd): Fields {

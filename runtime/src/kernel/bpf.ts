@@ -1,5 +1,6 @@
 import { unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { SyscallError } from '../errors.js';
 import { BPF_CMD, kernelVersion } from '../uapi.js';
 import { Addresses } from './addresses.js';
 import * as attrs from './attr.js';
@@ -8,7 +9,7 @@ import { ERRNO, syscallError } from './errno.js';
 import type { Fields } from './fields.js';
 import { fileSystemMagic, refusing } from './host.js';
 import * as infos from './info.js';
-import type { BtfObject, Fd, Kernel, ProgLoad, TestRun, TestRunResult } from './kernel.js';
+import type { BtfObject, Fd, Kernel, MapWriteResult, ProgLoad, TestRun, TestRunResult } from './kernel.js';
 import type { Libc } from './libc.js';
 import { raiseMemlock } from './memlock.js';
 import { withoutSignals } from './signals.js';
@@ -50,7 +51,7 @@ export class Bpf {
     return goodFd(this.libc, nameOf(command), this.attempt(command, fields), subject);
   }
 
-  refusal(command: Command, subject?: string): Error {
+  refusal(command: Command, subject?: string): SyscallError {
     return syscallError(nameOf(command), this.libc.errno(), subject);
   }
 
@@ -120,7 +121,10 @@ export function elementCalls(libc: Libc): ElementCalls {
   };
 }
 
-type MapCalls = Pick<Kernel, 'mapCreate' | 'mapFreeze' | 'mapLookupBatch' | 'mapInfo'>;
+type MapCalls = Pick<
+  Kernel,
+  'mapCreate' | 'mapFreeze' | 'mapLookupBatch' | 'mapUpdateBatch' | 'mapDeleteBatch' | 'mapInfo' | 'mapById'
+>;
 
 export function mapCalls(libc: Libc, version: number): MapCalls {
   const bpf = new Bpf(libc);
@@ -148,8 +152,21 @@ export function mapCalls(libc: Libc, version: number): MapCalls {
       return { count: fields.readU32(attrs.ATTR.batch.count), cursor: next };
     },
 
+    mapUpdateBatch: (fd, batch) =>
+      writeBatch(bpf, 'MAP_UPDATE_BATCH', batch.count, attrs.writeBatchAttr(fd, batch, bpf.addressOf)),
+    mapDeleteBatch: (fd, batch) =>
+      writeBatch(bpf, 'MAP_DELETE_BATCH', batch.count, attrs.writeBatchAttr(fd, batch, bpf.addressOf)),
     mapInfo: (fd) => infos.readMapInfo(bpf.info(fd, infos.infoFields())),
+    mapById: (id) => bpf.open('MAP_GET_FD_BY_ID', attrs.singleAttr(id), `map id ${id}`),
   };
+}
+
+function writeBatch(bpf: Bpf, command: Command, wanted: number, fields: Fields): MapWriteResult {
+  if (bpf.attempt(command, fields) >= 0) return { count: wanted };
+  const refusal = bpf.refusal(command);
+  const count = fields.readU32(attrs.ATTR.batch.count);
+  // A refusal before the first entry leaves the count as it was asked.
+  return { count: count < wanted ? count : 0, refusal };
 }
 
 type ProgCalls = Pick<
@@ -291,7 +308,7 @@ type LinkCalls = Pick<
 export function linkCalls(libc: Libc): LinkCalls {
   const bpf = new Bpf(libc);
   return {
-    linkCreate: (link) => bpf.open('LINK_CREATE', attrs.linkCreateAttr(link)),
+    linkCreate: (link) => bpf.open('LINK_CREATE', attrs.linkCreateAttr(link, bpf.addressOf)),
     linkUpdate: (link, prog) => bpf.run('LINK_UPDATE', attrs.linkUpdateAttr(link, prog)),
     linkDetach: (link) => bpf.run('LINK_DETACH', attrs.singleAttr(link)),
     linkInfo: (fd) => infos.readLinkInfo(bpf.info(fd, infos.infoFields())),

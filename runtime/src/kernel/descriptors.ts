@@ -30,7 +30,9 @@ export function goodFd(libc: Libc, syscall: string, fd: number, subject?: string
   }
 }
 
-export function descriptorCalls(libc: Libc): Pick<Kernel, 'close' | 'duplicate' | 'openFile' | 'read'> {
+export function descriptorCalls(
+  libc: Libc,
+): Pick<Kernel, 'close' | 'duplicate' | 'openFile' | 'pidfdOpen' | 'read'> {
   return {
     close(fd) {
       // Linux has closed the descriptor even when it says EINTR.
@@ -42,6 +44,9 @@ export function descriptorCalls(libc: Libc): Pick<Kernel, 'close' | 'duplicate' 
     openFile(path) {
       return goodFd(libc, 'open', libc.open(path, O_NONBLOCK | O_CLOEXEC, 0), path);
     },
+
+    // Close-on-exec by itself.
+    pidfdOpen: (pid) => goodFd(libc, 'pidfd_open', libc.pidfdOpen(pid, 0), `process ${pid}`),
 
     read(fd, buffer) {
       for (;;) {

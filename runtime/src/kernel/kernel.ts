@@ -1,3 +1,4 @@
+import type { SyscallError } from '../errors.js';
 import type { TrafficCalls } from './traffic-calls.js';
 
 /**
@@ -43,7 +44,13 @@ export interface Kernel extends TrafficCalls {
   mapFreeze(fd: Fd): void;
   /** Up to `count` entries from `cursor` (null: from the start) into `keys` and `values`; `cursor` of the answer is undefined at the end. */
   mapLookupBatch(fd: Fd, batch: MapBatch): MapBatchResult;
+  /** Writes many entries in one call (Linux 5.6). What stops it midway is in the answer: what came before is written. */
+  mapUpdateBatch(fd: Fd, batch: MapWriteBatch): MapWriteResult;
+  /** Deletes many keys in one call (Linux 5.6). Stops at the first that is absent. */
+  mapDeleteBatch(fd: Fd, batch: Omit<MapWriteBatch, 'values'>): MapWriteResult;
   mapInfo(fd: Fd): MapInfo;
+  /** The fd of a map by its id; ENOENT when it is gone. */
+  mapById(id: number): Fd;
 
   // bpf(2): programs, BTF, links.
   /** On refusal the error is thrown after the kernel filled `prog.log`. */
@@ -110,6 +117,8 @@ export interface Kernel extends TrafficCalls {
   duplicate(fd: Fd): Fd;
   /** Non-blocking descriptor for a file or directory, to read: trace_pipe, a cgroup, a network namespace, a device. */
   openFile(path: string): Fd;
+  /** pidfd_open(2): a descriptor of a process (Linux 5.3). */
+  pidfdOpen(pid: number): Fd;
   /** Bytes available now, up to buffer.length; 0 when the read would block. */
   read(fd: Fd, buffer: Uint8Array): number;
   /** At `address` when one is given and free, for arenas; EEXIST when something is there. */
@@ -122,7 +131,14 @@ export interface Kernel extends TrafficCalls {
 }
 
 export type Fd = number;
-export type { BpfRoute, TcDirection, TcFilter, TcFilterKey, TcFilterSet } from './traffic-calls.js';
+export type {
+  BpfRoute,
+  TcDirection,
+  TcFilter,
+  TcFilterKey,
+  TcFilterSet,
+  TrafficCalls,
+} from './traffic-calls.js';
 
 export interface MapCreate {
   type: number;
@@ -155,6 +171,18 @@ export interface MapBatch {
 export interface MapBatchResult {
   count: number;
   cursor: Uint8Array | undefined;
+}
+
+/** Whole keys and values one after the other, `count` of them. */
+export interface MapWriteBatch {
+  keys: Uint8Array;
+  values: Uint8Array;
+  count: number;
+  /** BPF_F_LOCK. */ flags?: bigint;
+}
+export interface MapWriteResult {
+  /** Entries done. */ count: number;
+  /** Why the next one was not. */ refusal?: SyscallError;
 }
 
 export interface MapInfo {
@@ -243,7 +271,22 @@ export interface LinkCreate {
     | { kind: 'ordered'; relative?: Fd; expectedRevision?: bigint }
     /** NFPROTO_*, NF_INET_*, lower priorities first, BPF_F_NETFILTER_IP_DEFRAG. */
     | { kind: 'netfilter'; family: number; hook: number; priority: number; flags: number }
+    | UprobeMulti
     | { kind: 'none' };
+}
+/** Places in one executable or library, each with its cookie and counter where those are given. Linux 6.6. */
+export interface UprobeMulti {
+  kind: 'uprobe_multi';
+  path: string;
+  /** Offsets in the file. */
+  offsets: readonly bigint[];
+  cookies?: readonly bigint[] | undefined;
+  /** Offsets of the 16-bit counters that USDT keeps of who listens; 0 for none. */
+  refCtrOffsets?: readonly bigint[] | undefined;
+  /** BPF_F_UPROBE_MULTI_RETURN. */
+  flags?: number | undefined;
+  /** The process to watch; every one without it. */
+  pid?: number | undefined;
 }
 /** One BTF object; `kernel` is true for the kernel's and its modules'. */
 export interface BtfObject {

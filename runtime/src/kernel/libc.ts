@@ -13,6 +13,7 @@ export interface Libc {
   /** bpf(2). `attr` is an address. */
   bpf(command: number, attr: number, size: number): number;
   perfEventOpen(attr: Uint8Array, pid: number, cpu: number, group: number, flags: number): number;
+  pidfdOpen(pid: number, flags: number): number;
   ioctl(fd: number, request: number, argument: number): number;
   fcntl(fd: number, command: number, argument: number): number;
   open(path: string, flags: number, mode: number): number;
@@ -68,6 +69,8 @@ const numbers: Readonly<Record<string, { bpf: number; perfEventOpen: number }>> 
   loong64: { bpf: 280, perfEventOpen: 241 },
 };
 
+/** The same on every architecture. musl and older glibc have no function for it. */
+const NR_PIDFD_OPEN = 434;
 const SC_PAGESIZE = 30;
 
 let loaded: Libc | undefined;
@@ -109,6 +112,11 @@ function bindLibc(): Libc {
     group: number,
     flags: number,
   ) => number = lib.func('syscall', 'int', ['int', 'void *', 'int', 'int', 'int', 'ulong']);
+  const pidfdOpen: (number: number, pid: number, flags: number) => number = lib.func('syscall', 'int', [
+    'int',
+    'int',
+    'uint',
+  ]);
   const sysconf: (name: number) => number = lib.func('sysconf', 'long', ['int']);
   const ifIndexToName: (index: number, name: Uint8Array) => bigint | null = lib.func(
     'if_indextoname',
@@ -123,6 +131,7 @@ function bindLibc(): Libc {
     bpf: (command, attr, size) => bpf(number.bpf, command, attr, size),
     perfEventOpen: (attr, pid, cpu, group, flags) =>
       perfEventOpen(number.perfEventOpen, attr, pid, cpu, group, flags),
+    pidfdOpen: (pid, flags) => pidfdOpen(NR_PIDFD_OPEN, pid, flags),
     ioctl: lib.func('ioctl', 'int', ['int', 'ulong', 'ulong']),
     fcntl: lib.func('fcntl', 'int', ['int', 'int', 'long']),
     open: lib.func('open', 'int', ['str', 'int', 'uint']),

@@ -3,12 +3,13 @@
 
 import { isBpfError } from '../errors.js';
 import { CALL, EXIT, encodeInsns, type Insn, InsnClass, LD_IMM64, PseudoCall, PseudoLoad } from '../insn.js';
-import type { Fd, Kernel, MapCreate, ProgLoad } from '../kernel/kernel.js';
+import type { Fd, Kernel, LinkCreate, MapCreate, ProgLoad } from '../kernel/kernel.js';
 import { symbolAddresses } from '../link/kallsyms.js';
 import { BPF_ATTACH_TYPE, BPF_F_MMAPABLE, BPF_MAP_TYPE, BPF_PROG_TYPE } from '../uapi.js';
 import { btfBlob, intType, Kind, typeInfo } from './tiny-btf.js';
 
 const EBADF = 9;
+const EINVAL = 22;
 
 /** Something that a kernel may have. */
 export interface Feature {
@@ -149,26 +150,55 @@ export const memcgAccounting = feature('memory charged to cgroups', '5.11', (ker
 );
 
 export const perfLink = feature('links of perf events', '5.15', (kernel) => {
+  const attachType = BPF_ATTACH_TYPE.PERF_EVENT;
   const probe = program(kernel, returnZero, { type: BPF_PROG_TYPE.TRACEPOINT });
   return (
     trying(
       kernel,
       () => kernel.progLoad(probe),
-      (prog) => refusesBadEvent(kernel, prog),
+      // A kernel that knows such links finds the event missing (EBADF), another one the request wrong (EINVAL).
+      (prog) => linkErrno(kernel, { prog, attachType, target: { fd: -1 } }) === EBADF,
     ) ?? false
   );
 });
 
-/** A kernel that knows such links finds the event missing (EBADF), another one the request wrong (EINVAL). */
-function refusesBadEvent(kernel: Kernel, prog: Fd): boolean {
+/** What the kernel refuses a link with; undefined when it makes it, which is then undone. */
+function linkErrno(kernel: Kernel, link: LinkCreate): number | undefined {
   try {
-    kernel.close(kernel.linkCreate({ prog, attachType: BPF_ATTACH_TYPE.PERF_EVENT, target: { fd: -1 } }));
+    kernel.close(kernel.linkCreate(link));
   } catch (error) {
-    if (isBpfError(error)) return error.errno === EBADF;
+    if (isBpfError(error)) return error.errno;
     throw error;
   }
-  return false;
+  return undefined;
 }
+
+/**
+ * Since a fix of 6.10, which stable kernels got too, a link of one process means the process and not its thread; libbpf
+ * does without such links before (probe_uprobe_multi_link). A kernel with the fix finds a negative process wrong first
+ * (EINVAL), and that "/" is no file afterwards (EBADF).
+ */
+export const uprobeMultiLink = feature('links of many uprobes', '6.6', (kernel) => {
+  const attachType = BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI;
+  const probe = program(kernel, returnZero, {
+    type: BPF_PROG_TYPE.KPROBE,
+    expectedAttachType: attachType,
+  });
+  const refusal = (prog: Fd, pid?: number) =>
+    linkErrno(kernel, {
+      prog,
+      attachType,
+      target: { fd: -1 },
+      options: { kind: 'uprobe_multi', path: '/', offsets: [0n], pid },
+    });
+  return (
+    trying(
+      kernel,
+      () => kernel.progLoad(probe),
+      (prog) => refusal(prog) === EBADF && refusal(prog, -1) === EINVAL,
+    ) ?? false
+  );
+});
 
 /** System calls take their arguments in one struct pt_regs: `__x64_sys_bpf` instead of `sys_bpf`. */
 export const syscallWrapper = feature('wrapped system calls', '4.17', (kernel) => {
@@ -289,6 +319,7 @@ export const features: readonly Feature[] = [
   btfDeclTag,
   btfTypeTag,
   btfEnum64,
+  uprobeMultiLink,
   argContextTag,
   btfQuestionMark,
 ];

@@ -7,6 +7,7 @@ import { type DataMemory, MappedMemory, openMemory } from '../map/memory.js';
 import type { Program, ProgramHandle } from '../program/program.js';
 import type { CreatedMap } from './create-maps.js';
 import type { LiveProgram, LiveStructOps, Ownership } from './live-object.js';
+import { attachTypeOf } from './load-program.js';
 import { isData, isFrozen } from './map-attributes.js';
 import type { OpenProgram } from './open-object.js';
 import type { StructOpsMaps } from './struct-ops.js';
@@ -90,7 +91,7 @@ export function livePrograms(programs: readonly LoadedProgram[], ownership: Owne
       name: open.name,
       section: open.section,
       target,
-      expectedAttachType: rule.attachType ?? 0,
+      expectedAttachType: attachTypeOf(rule, ownership.kernel),
       fd: () => ownership.live(fd, `use program "${open.name}"`),
       own: (link) => ownership.link(link),
     };

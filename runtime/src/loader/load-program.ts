@@ -1,13 +1,13 @@
 import { CoreKind } from '../core/kinds.js';
 import { CORE_POISON, type CoreOutcome } from '../core/relocate.js';
 import { BpfError, isBpfError, printable } from '../errors.js';
-import type { Fd, ProgLoad } from '../kernel/kernel.js';
+import type { Fd, Kernel, ProgLoad } from '../kernel/kernel.js';
 import { unknownSection } from '../program/kinds.js';
 import type { SectionRule } from '../program/program.js';
-import { BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS, BPF_PROG_TYPE } from '../uapi.js';
+import { BPF_ATTACH_TYPE, BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS, BPF_PROG_TYPE } from '../uapi.js';
 import type { AssembledProgram } from './assemble.js';
 import { debugInfo, sourceLines } from './debug-info.js';
-import { btfFunc, expectedAttachType, progName, supports } from './features.js';
+import { btfFunc, expectedAttachType, progName, supports, uprobeMultiLink } from './features.js';
 import type { AttachTarget } from './kernel-types.js';
 import type { OpenMap, OpenProgram } from './open-object.js';
 import {
@@ -65,6 +65,15 @@ function meaningOf(open: OpenProgram): { readonly rule: SectionRule } {
   );
 }
 
+/**
+ * What a program of the section is to be attached as, 0 for nothing in particular. That of USDT depends on the kernel
+ * (libbpf_prepare_prog_load): where it has links of many uprobes, one link holds all places of a probe.
+ */
+export function attachTypeOf(rule: SectionRule, kernel: Kernel): number {
+  if (rule.usdt && supports(uprobeMultiLink, kernel)) return BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI;
+  return rule.attachType ?? 0;
+}
+
 function requestOf(
   open: OpenProgram,
   rule: SectionRule,
@@ -80,8 +89,9 @@ function requestOf(
     flags: (rule.sleepable ? BPF_F_SLEEPABLE : 0) | (rule.frags ? BPF_F_XDP_HAS_FRAGS : 0),
   };
   if (supports(progName, kernel)) request.name = open.name;
-  if (rule.attachType && (!rule.attachTypeOptional || supports(expectedAttachType, kernel))) {
-    request.expectedAttachType = rule.attachType;
+  const attachType = attachTypeOf(rule, kernel);
+  if (attachType !== 0 && (!rule.attachTypeOptional || supports(expectedAttachType, kernel))) {
+    request.expectedAttachType = attachType;
   }
   if (fdArray !== undefined) request.fdArray = fdArray;
   if (btf === undefined || !supports(btfFunc, kernel)) return request;

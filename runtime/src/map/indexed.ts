@@ -1,6 +1,9 @@
 import type { Codec } from '../codec/codec.js';
+import { BPF_ANY } from '../uapi.js';
+import { setMany } from './batch.js';
 import { BpfMap, type MapHandle } from './map.js';
 import { indexError, mapText, updateError } from './map-error.js';
+import { type GetOptions, getFlags } from './options.js';
 import { raw } from './raw.js';
 import { walk } from './walk.js';
 
@@ -27,15 +30,20 @@ export abstract class IndexedMap<V> extends BpfMap implements Iterable<V> {
     return this.handle.maxEntries;
   }
 
+  /** The same as {@link length}: every element is there. */
+  get size(): number {
+    return this.handle.maxEntries;
+  }
+
   /** @throws BpfError ERR_BPF_RANGE when there is no such index. */
-  get(index: number): V {
-    this.#lookup(index);
+  get(index: number, options?: GetOptions): V {
+    this.#lookup(index, options);
     return this.#value.read(this.#valueView, 0, this.#valueBytes.length);
   }
 
   /** The bytes of an element, a copy: what a type does not show (padding, text after its NUL) included. */
-  getBytes(index: number): Uint8Array {
-    this.#lookup(index);
+  getBytes(index: number, options?: GetOptions): Uint8Array {
+    this.#lookup(index, options);
     return this.#valueBytes.slice();
   }
 
@@ -43,26 +51,50 @@ export abstract class IndexedMap<V> extends BpfMap implements Iterable<V> {
    * Writes an element; padding is written as zero.
    * @throws BpfError ERR_BPF_RANGE when there is no such index.
    */
-  set(index: number, value: V): this {
+  set(index: number, value: V, options?: GetOptions): this {
     this.#writeKey('set', index);
     this.#valueBytes.fill(0);
     this.#value.write(this.#valueView, 0, value);
-    this.#update(index);
+    this.#update(index, options);
+    return this;
+  }
+
+  /** The elements of `indexes`: a lookup each. For all of them, {@link values} is faster. */
+  getMany(indexes: Iterable<number>, options?: GetOptions): V[] {
+    return Array.from(indexes, (index) => this.get(index, options));
+  }
+
+  /**
+   * Writes elements, thousands in one system call on Linux 5.6, else one by one.
+   * @throws BpfError as set() does; what comes before the element that was refused is written.
+   */
+  setMany(entries: Iterable<readonly [number, V]>, options?: GetOptions): this {
+    const { handle } = this;
+    const key: Codec<number> = {
+      size: 4,
+      read: (view, offset) => view.getUint32(offset, this.#littleEndian),
+      write: (view, offset, index) => {
+        this.#writeKey('set', index);
+        view.setUint32(offset, index, this.#littleEndian);
+      },
+    };
+    const target = { handle, key, value: this.#value, valueBytes: this.#valueBytes.length };
+    setMany(target, entries, options === undefined ? BPF_ANY : getFlags(options));
     return this;
   }
 
   /** Writes the bytes of an element as they are. They must be exactly as many as a lookup gives. */
-  setBytes(index: number, bytes: Uint8Array): this {
+  setBytes(index: number, bytes: Uint8Array, options?: GetOptions): this {
     this.#writeKey('set', index);
     raw(this.#valueBytes.length, `value of ${mapText(this.handle)}`).write(this.#valueView, 0, bytes);
-    this.#update(index);
+    this.#update(index, options);
     return this;
   }
 
   /** Writes the same value to every element. */
   fill(value: V): this {
-    for (let index = 0; index < this.length; index++) this.set(index, value);
-    return this;
+    const indexes = Array.from({ length: this.length }, (_, index) => index);
+    return this.setMany(indexes.map((index) => [index, value] as const));
   }
 
   /** `[index, value]` of every element in order, read many at a time. */
@@ -94,17 +126,19 @@ export abstract class IndexedMap<V> extends BpfMap implements Iterable<V> {
     this.#keyView.setUint32(0, index, this.#littleEndian);
   }
 
-  #lookup(index: number): void {
+  #lookup(index: number, options?: GetOptions): void {
     this.#writeKey('get', index);
     const { kernel } = this.handle;
-    if (!kernel.mapLookup(this.handle.fd(), this.#keyBytes, this.#valueBytes)) {
+    const flags = options === undefined ? BPF_ANY : getFlags(options);
+    if (!kernel.mapLookup(this.handle.fd(), this.#keyBytes, this.#valueBytes, flags)) {
       throw indexError(this.handle, 'get', index);
     }
   }
 
-  #update(index: number): void {
+  #update(index: number, options?: GetOptions): void {
+    const flags = options === undefined ? BPF_ANY : getFlags(options);
     try {
-      this.handle.kernel.mapUpdate(this.handle.fd(), this.#keyBytes, this.#valueBytes);
+      this.handle.kernel.mapUpdate(this.handle.fd(), this.#keyBytes, this.#valueBytes, flags);
     } catch (error) {
       throw updateError(this.handle, error, index);
     }

@@ -1,15 +1,17 @@
 import type { Codec } from '../codec/codec.js';
-import { BPF_ANY, BPF_EXIST, BPF_NOEXIST } from '../uapi.js';
+import { BPF_ANY } from '../uapi.js';
+import { deleteMany, setMany } from './batch.js';
 import { BpfMap, type MapHandle } from './map.js';
-import { isUnsupported, mapText, operationError, type SetOptions, updateError } from './map-error.js';
+import { isUnsupported, mapText, operationError, updateError } from './map-error.js';
+import { type GetOptions, getFlags, type SetOptions, setFlags } from './options.js';
 import { raw } from './raw.js';
-import { removeAll, walk } from './walk.js';
+import { countEntries, removeAll, walk } from './walk.js';
 
 const noOptions: SetOptions = {};
 
 /**
- * A map of keys to values in the manner of a JavaScript Map. There is no `size`: the kernel does not count entries.
- * Every method is one system call, except those that walk the map.
+ * A map of keys to values in the manner of a JavaScript Map. Every method is one system call, except those that walk
+ * the map: `size`, which the kernel does not count, among them.
  */
 export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> {
   readonly #key: Codec<K>;
@@ -33,13 +35,13 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   }
 
   /** The value of `key`, undefined when the map does not have it. */
-  get(key: K): V | undefined {
-    return this.#lookup(key) ? this.#read() : undefined;
+  get(key: K, options?: GetOptions): V | undefined {
+    return this.#lookup(key, options) ? this.#read() : undefined;
   }
 
   /** The bytes of the value of `key`, a copy: what a type does not show (padding, text after its NUL) included. */
-  getBytes(key: K): Uint8Array | undefined {
-    return this.#lookup(key) ? this.#valueBytes.slice() : undefined;
+  getBytes(key: K, options?: GetOptions): Uint8Array | undefined {
+    return this.#lookup(key, options) ? this.#valueBytes.slice() : undefined;
   }
 
   has(key: K): boolean {
@@ -64,6 +66,26 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     return this;
   }
 
+  /** The values of `keys`, undefined for those that the map does not have: a lookup each, as the kernel has no other way. */
+  getMany(keys: Iterable<K>, options?: GetOptions): (V | undefined)[] {
+    return Array.from(keys, (key) => this.get(key, options));
+  }
+
+  /**
+   * Writes entries, thousands in one system call on Linux 5.6, else one by one; so too with a `flag`, which the kernel's
+   * batch does not know. Other maps, or `[key, value]` arrays, will do.
+   * @throws BpfError as set() does, with the key that was refused; the entries before it are written.
+   */
+  setMany(entries: Iterable<readonly [K, V]>, options: SetOptions = noOptions): this {
+    setMany(this.#many(), entries, setFlags(options));
+    return this;
+  }
+
+  /** Removes `keys`, thousands in one system call on Linux 5.6, else one by one. How many of them were there. */
+  deleteMany(keys: Iterable<K>): number {
+    return deleteMany(this.#many(), keys);
+  }
+
   /** Removes `key`. False when it was not there. */
   delete(key: K): boolean {
     this.#writeKey(key);
@@ -86,6 +108,11 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   /** Removes everything. What is added meanwhile may stay. */
   clear(): void {
     removeAll(this.handle, this.#valueBytes.length);
+  }
+
+  /** Number of entries, counted by walking the map: the kernel does not keep it. What changes meanwhile may count or not. */
+  get size(): number {
+    return countEntries(this.handle, this.#valueBytes.length);
   }
 
   /**
@@ -117,14 +144,20 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     return this.entries();
   }
 
+  #many() {
+    const { handle } = this;
+    return { handle, key: this.#key, value: this.#value, valueBytes: this.#valueBytes.length };
+  }
+
   #writeKey(key: K): void {
     this.#keyBytes.fill(0);
     this.#key.write(this.#keyView, 0, key);
   }
 
-  #lookup(key: K): boolean {
+  #lookup(key: K, options?: GetOptions): boolean {
     this.#writeKey(key);
-    return this.handle.kernel.mapLookup(this.handle.fd(), this.#keyBytes, this.#valueBytes);
+    const flags = options === undefined ? BPF_ANY : getFlags(options);
+    return this.handle.kernel.mapLookup(this.handle.fd(), this.#keyBytes, this.#valueBytes, flags);
   }
 
   #read(): V {
@@ -133,9 +166,8 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
 
   #update(key: K, options: SetOptions): void {
     this.#writeKey(key);
-    const { flag } = options;
-    const flags = flag === undefined ? BPF_ANY : flag === 'create' ? BPF_NOEXIST : BPF_EXIST;
     try {
+      const flags = setFlags(options);
       this.handle.kernel.mapUpdate(this.handle.fd(), this.#keyBytes, this.#valueBytes, flags);
     } catch (error) {
       throw updateError(this.handle, error, key);

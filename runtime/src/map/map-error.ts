@@ -1,12 +1,6 @@
 import { BpfError, isBpfError, printable } from '../errors.js';
 import type { MapHandle } from './map.js';
 
-/** How an update treats a key that is, or is not, there. */
-export interface SetOptions {
-  /** `create`: only when the key is absent. `exist`: only when it is there. By default both. */
-  readonly flag?: 'create' | 'exist';
-}
-
 /** The part of a map that a sentence about its failure needs. */
 type Named = Pick<MapHandle, 'name' | 'maxEntries'>;
 
@@ -25,8 +19,11 @@ export function hasCode(error: unknown, code: string): boolean {
   return isBpfError(error) && error.code === code;
 }
 
-/** The error of a refused update, in terms of the map. What is not understood stays as the kernel said it. */
-export function updateError(map: Named, error: unknown, key: unknown): unknown {
+/**
+ * The error of a refused update, in terms of the map; without `key` of a map that has none. What is not understood stays
+ * as the kernel said it.
+ */
+export function updateError(map: Named, error: unknown, key?: unknown): unknown {
   if (!isBpfError(error)) return error;
   const text = mapText(map);
   switch (error.code) {
@@ -37,7 +34,10 @@ export function updateError(map: Named, error: unknown, key: unknown): unknown {
     case 'ENOENT':
       return restate(`${text} has no key ${keyText(key)}, and flag is 'exist'`, error);
     default:
-      return restate(`set ${keyText(key)} of ${text}: ${error.message}`, error);
+      return restate(
+        `${key === undefined ? 'add to' : `set ${keyText(key)} of`} ${text}: ${error.message}`,
+        error,
+      );
   }
 }
 

@@ -1,6 +1,6 @@
-import { BPF_ANY, BPF_EXIST, BPF_NOEXIST } from '../uapi.js';
 import { BpfMap, type MapHandle, type MapShape, mapKind } from './map.js';
-import { mapText, operationError, type SetOptions, updateError } from './map-error.js';
+import { mapText, operationError, updateError } from './map-error.js';
+import { type GetOptions, getFlags, type SetOptions, setFlags } from './options.js';
 import { bytesAt, raw } from './raw.js';
 import { lookupSize } from './sizes.js';
 import { walkKeys } from './walk.js';
@@ -18,10 +18,10 @@ export class OtherMap extends BpfMap {
   }
 
   /** The value of `key`, undefined when there is none. Of a queue or stack (`null`): the next element, which stays. */
-  get(key: Uint8Array | null): Uint8Array | undefined {
+  get(key: Uint8Array | null, options: GetOptions = {}): Uint8Array | undefined {
     const value = new Uint8Array(this.#lookupSize);
     return this.#try('get from', () =>
-      this.handle.kernel.mapLookup(this.handle.fd(), this.#checkKey(key), value),
+      this.handle.kernel.mapLookup(this.handle.fd(), this.#checkKey(key), value, getFlags(options)),
     )
       ? value
       : undefined;
@@ -32,11 +32,9 @@ export class OtherMap extends BpfMap {
     // The kernel reads as many bytes as a lookup fills.
     const bytes = new Uint8Array(this.#lookupSize);
     raw(this.#lookupSize, `value of ${mapText(this.handle)}`).write(new DataView(bytes.buffer), 0, value);
-    const { flag } = options;
-    const flags = flag === undefined ? BPF_ANY : flag === 'create' ? BPF_NOEXIST : BPF_EXIST;
     const checkedKey = this.#checkKey(key);
     try {
-      this.handle.kernel.mapUpdate(this.handle.fd(), checkedKey, bytes, flags);
+      this.handle.kernel.mapUpdate(this.handle.fd(), checkedKey, bytes, setFlags(options));
     } catch (error) {
       throw updateError(this.handle, error, key);
     }

@@ -2,7 +2,8 @@ import type { Codec } from '../codec/codec.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
 import { KeyedMap } from './keyed.js';
 import { type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
-import { mapText, type SetOptions } from './map-error.js';
+import { mapText } from './map-error.js';
+import type { SetOptions } from './options.js';
 import { perCpu, sumOf } from './per-cpu.js';
 import { keyCodec, valueCodec } from './sizes.js';
 

@@ -1,29 +1,54 @@
+import { BPF_MAP_TYPE } from '../uapi.js';
+import { batchSize } from './batch.js';
 import type { MapHandle } from './map.js';
 import { hasCode, isUnsupported, operationError } from './map-error.js';
 
 /** Receives one entry: views over all keys and all values that were read together, and where this entry lies in them. */
 export type MakeEntry<T> = (keys: DataView, keyOffset: number, values: DataView, valueOffset: number) => T;
 
-// A batch is as many entries as fit here: enough to make the system calls vanish, little enough not to be felt.
-const BATCH_ENTRIES = 4096;
-const BATCH_BYTES = 1 << 20;
-
 /**
  * Walks a map that programs and other processes may change meanwhile. In batches where the kernel has them (Linux 5.6
- * for hashes and arrays), which never repeat a key; else key by key, where a key deleted under the walk starts the
- * kernel's order anew: keys seen before are passed over and the number of steps is bounded, so it always ends.
+ * for hashes and arrays, 5.14 for tries), else key by key. A key deleted under a walk by keys, as a trie's batches are too, starts
+ * the kernel's order anew: keys seen before are passed over and the number of steps is bounded, so it always ends.
  * `valueBytes` is what a lookup fills: for per-CPU maps, all CPUs.
  */
 export function* walk<T>(handle: MapHandle, valueBytes: number, make: MakeEntry<T>): Generator<T, undefined> {
   const batches = new BatchReader(handle, valueBytes, false);
+  const seen = mayRepeat(handle) ? new SeenKeys(handle) : undefined;
   for (;;) {
     const count = batches.next();
     if (count === 'unsupported') return yield* walkByKey(handle, valueBytes, make);
     if (count === undefined) return;
     for (let i = 0; i < count; i++) {
-      yield make(batches.keys, i * handle.keySize, batches.values, i * valueBytes);
+      const keyOffset = i * handle.keySize;
+      if (seen !== undefined) {
+        if (seen.full) return;
+        if (!seen.add(bytesOf(batches.keys).subarray(keyOffset, keyOffset + handle.keySize))) continue;
+      }
+      yield make(batches.keys, keyOffset, batches.values, i * valueBytes);
     }
   }
+}
+
+/** How many entries a walk finds, without looking at them. */
+export function countEntries(handle: MapHandle, valueBytes: number): number {
+  let total = 0;
+  if (!mayRepeat(handle)) {
+    const batches = new BatchReader(handle, valueBytes, false);
+    for (;;) {
+      const count = batches.next();
+      if (count === undefined) return total;
+      if (count === 'unsupported') break;
+      total += count;
+    }
+  }
+  for (const _ of rawKeys(handle)) total++;
+  return total;
+}
+
+/** Maps whose batches go from key to key instead of from bucket to bucket (kernel: generic_map_lookup_batch). */
+function mayRepeat({ type }: MapHandle): boolean {
+  return type === BPF_MAP_TYPE.LPM_TRIE;
 }
 
 /** Walks the keys alone: cheaper for large values, and for maps whose values cannot be read. */
@@ -61,8 +86,7 @@ class BatchReader {
     this.#handle = handle;
     this.#valueBytes = valueBytes;
     this.#remove = remove;
-    const fitting = Math.floor(BATCH_BYTES / (handle.keySize + valueBytes));
-    this.#count = Math.max(1, Math.min(handle.maxEntries, BATCH_ENTRIES, fitting));
+    this.#count = Math.min(handle.maxEntries, batchSize(handle.keySize + valueBytes));
     this.keys = new DataView(new ArrayBuffer(this.#count * handle.keySize));
     this.values = new DataView(new ArrayBuffer(this.#count * valueBytes));
   }
@@ -110,17 +134,37 @@ function* walkByKey<T>(handle: MapHandle, valueBytes: number, make: MakeEntry<T>
 
 /** Every key, as a fresh array. The next key is fetched before one is given out, so deleting that one does no harm. */
 function* rawKeys(handle: MapHandle): Generator<Uint8Array<ArrayBuffer>, undefined> {
-  const seen = new Set<string>();
+  const seen = new SeenKeys(handle);
   let key = nextKey(handle, null);
-  // A walk that starts anew meets keys again; twice the map is enough to finish one disturbed walk.
-  for (let steps = handle.maxEntries * 2; key !== undefined && steps > 0; steps--) {
+  while (key !== undefined && !seen.full) {
     const next = nextKey(handle, key);
-    const text = String.fromCharCode(...key);
-    if (!seen.has(text)) {
-      seen.add(text);
-      yield key;
-    }
+    if (seen.add(key)) yield key;
     key = next;
+  }
+}
+
+/** The keys a walk met. */
+class SeenKeys {
+  readonly #texts = new Set<string>();
+  // A walk that starts anew meets keys again; twice the map is enough to finish one disturbed walk.
+  #left: number;
+
+  constructor(handle: MapHandle) {
+    this.#left = handle.maxEntries * 2;
+  }
+
+  /** True once the walk met more keys than it should. */
+  get full(): boolean {
+    return this.#left <= 0;
+  }
+
+  /** False when the walk met this one before. */
+  add(key: Uint8Array): boolean {
+    this.#left--;
+    const text = String.fromCharCode(...key);
+    if (this.#texts.has(text)) return false;
+    this.#texts.add(text);
+    return true;
   }
 }
 

@@ -43,6 +43,7 @@ export type FakeObject =
   | { readonly kind: 'perf_event'; readonly event: FakePerfEvent }
   | { readonly kind: 'socket'; readonly ifindex: number /** Of SO_REUSEPORT. */; readonly group: object }
   | { readonly kind: 'place'; readonly path: string; readonly place: Place }
+  | { readonly kind: 'process'; readonly pid: number }
   | { readonly kind: 'file'; readonly path: string; readonly file: FakeOpenFile };
 
 type ObjectOf<Kind extends FakeObject['kind']> = Extract<FakeObject, { kind: Kind }>;

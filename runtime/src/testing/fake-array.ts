@@ -1,5 +1,5 @@
 import { alignUp } from '../bytes.js';
-import type { MapBatch, MapBatchResult, MapCreate } from '../kernel/kernel.js';
+import type { MapBatch, MapBatchResult, MapCreate, MapWriteBatch, MapWriteResult } from '../kernel/kernel.js';
 import { BPF_F_MMAPABLE, BPF_NOEXIST } from '../uapi.js';
 import { FakeMap, type FakeMapFacts } from './fake-map.js';
 
@@ -57,6 +57,10 @@ export class FakeArray extends FakeMap {
       values.set(this.#element(index), (index - start) * this.lookupSize);
     }
     return { count: end - start, cursor: end === this.maxEntries ? undefined : this.#key(end) };
+  }
+
+  override updateBatch(batch: MapWriteBatch): MapWriteResult {
+    return this.updateEach(batch);
   }
 
   override memory(offset: number, length: number, writable: boolean): ArrayBuffer | undefined {

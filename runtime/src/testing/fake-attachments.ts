@@ -6,6 +6,7 @@ import type {
   ProgDetach,
   ProgQuery,
   ProgQueryResult,
+  UprobeMulti,
   XdpQuery,
 } from '../kernel/kernel.js';
 import {
@@ -53,6 +54,7 @@ export class FakeAttachments {
     if (attachType === BPF_ATTACH_TYPE.STRUCT_OPS) return this.#createStructOps(prog, flags);
     const { program } = this.#descriptors.get(prog, 'program', syscall);
     const cookie = options !== undefined && 'cookie' in options ? options.cookie : 0n;
+    if (options?.kind === 'uprobe_multi') return this.#createUprobes(program, options);
     let text = '';
     if (target !== undefined && 'ifindex' in target) {
       text = this.#deviceName(target.ifindex) ?? '';
@@ -81,6 +83,17 @@ export class FakeAttachments {
       this.#links.set(holder, link);
     }
     return fd;
+  }
+
+  /** Every path is a file of its own but "/", which is a directory as everywhere. */
+  #createUprobes(program: FakeProgram, { path, offsets, cookies, flags = 0, pid = 0 }: UprobeMulti): Fd {
+    const syscall = 'bpf(BPF_LINK_CREATE)';
+    const attachType = BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI;
+    if (program.expectedAttachType !== attachType) throw refusal(syscall, 'EINVAL');
+    if (path === '' || offsets.length === 0 || pid < 0) throw refusal(syscall, 'EINVAL');
+    if (cookies !== undefined && cookies.length !== offsets.length) throw refusal(syscall, 'EFAULT');
+    if (path === '/') throw refusal(syscall, 'EBADF');
+    return this.#open({ via: 'link', program, attachType, target: path, flags, cookie: cookies?.[0] ?? 0n });
   }
 
   /** Such a link holds a map instead of a program; `program` stands for it. */
@@ -282,5 +295,6 @@ function linkType(link: FakeLink): number {
   if (link.via === 'raw_tracepoint') return BPF_LINK_TYPE.RAW_TRACEPOINT;
   if (link.attachType === BPF_ATTACH_TYPE.STRUCT_OPS) return BPF_LINK_TYPE.STRUCT_OPS;
   if (link.attachType === BPF_ATTACH_TYPE.XDP) return BPF_LINK_TYPE.XDP;
+  if (link.attachType === BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI) return BPF_LINK_TYPE.UPROBE_MULTI;
   return link.attachType === BPF_ATTACH_TYPE.PERF_EVENT ? BPF_LINK_TYPE.PERF_EVENT : BPF_LINK_TYPE.TRACING;
 }

@@ -5,10 +5,6 @@ import type {
   Kernel,
   LinkCreate,
   LinkInfo,
-  MapBatch,
-  MapBatchResult,
-  MapCreate,
-  MapInfo,
   ProgAttach,
   ProgDetach,
   ProgInfo,
@@ -19,89 +15,21 @@ import type {
   TestRunResult,
   VerifierLog,
 } from '../kernel/kernel.js';
-import { BPF_ANY, kernelVersion } from '../uapi.js';
+import { kernelVersion } from '../uapi.js';
 import type { FakeProgram } from './descriptors.js';
 import type { FakeMap } from './fake-map.js';
-import { FakeTraffic } from './fake-traffic.js';
-import { makeMap } from './make-map.js';
+import { FakeMapCalls } from './fake-map-calls.js';
 import { refusal } from './refusal.js';
+import { unique } from './unique.js';
 
 const BTF_DIRECTORY = '/sys/kernel/btf';
 
 /** The fake kernel as those see it who make system calls. */
-export abstract class FakeCalls extends FakeTraffic implements Kernel {
+export abstract class FakeCalls extends FakeMapCalls implements Kernel {
   /** The programs that something holds: a descriptor, a pin or an attachment. */
   get programs(): readonly FakeProgram[] {
     const held = this.held().flatMap((object) => (object.kind === 'program' ? [object.program] : []));
     return unique([...held, ...this.attachments.all().map((link) => link.program)]);
-  }
-
-  // Kernel: maps.
-
-  mapCreate(attributes: MapCreate): Fd {
-    this.enter('mapCreate', attributes.name);
-    const map = makeMap(attributes, this.nextId(), {
-      version: this.version,
-      pageSize: this.pageSize,
-      littleEndian: this.littleEndian,
-      possibleCpus: () => this.possibleCpus(),
-      programBehind: (fd) => this.descriptors.get(fd, 'program', 'bpf(BPF_MAP_UPDATE_ELEM)').program,
-      mapBehind: (fd) => this.#map(fd, 'MAP_UPDATE_ELEM'),
-      perfEventBehind: (fd) => this.descriptors.get(fd, 'perf_event', 'bpf(BPF_MAP_UPDATE_ELEM)').event,
-    });
-    return this.descriptors.open({ kind: 'map', map });
-  }
-
-  mapLookup(fd: Fd, key: Uint8Array | null, value: Uint8Array): boolean {
-    this.script.check('mapLookup');
-    return this.#map(fd, 'MAP_LOOKUP_ELEM').lookup(key, value);
-  }
-
-  mapUpdate(fd: Fd, key: Uint8Array | null, value: Uint8Array, flags = BPF_ANY): void {
-    const map = this.#map(fd, 'MAP_UPDATE_ELEM');
-    this.enter('mapUpdate', map.name);
-    if (map.frozen) throw refusal('bpf(BPF_MAP_UPDATE_ELEM)', 'EPERM');
-    map.update(key, value, flags);
-  }
-
-  mapDelete(fd: Fd, key: Uint8Array): boolean {
-    const map = this.#map(fd, 'MAP_DELETE_ELEM');
-    this.enter('mapDelete', map.name);
-    if (map.frozen) throw refusal('bpf(BPF_MAP_DELETE_ELEM)', 'EPERM');
-    return map.delete(key);
-  }
-
-  mapLookupAndDelete(fd: Fd, key: Uint8Array | null, value: Uint8Array): boolean {
-    const map = this.#map(fd, 'MAP_LOOKUP_AND_DELETE_ELEM');
-    this.enter('mapLookupAndDelete', map.name);
-    // Queues had it from the start, hashes got it later.
-    if (key !== null && this.version < kernelVersion(5, 14)) {
-      throw refusal('bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM)', 'ENOTSUPP');
-    }
-    return map.take(key, value);
-  }
-
-  mapNextKey(fd: Fd, key: Uint8Array | null, next: Uint8Array): boolean {
-    this.script.check('mapNextKey');
-    return this.#map(fd, 'MAP_GET_NEXT_KEY').nextKey(key, next);
-  }
-
-  mapFreeze(fd: Fd): void {
-    const map = this.#map(fd, 'MAP_FREEZE');
-    this.enter('mapFreeze', map.name);
-    if (map.frozen) throw refusal('bpf(BPF_MAP_FREEZE)', 'EBUSY');
-    map.frozen = true;
-  }
-
-  mapLookupBatch(fd: Fd, batch: MapBatch): MapBatchResult {
-    this.script.check('mapLookupBatch');
-    if (this.version < kernelVersion(5, 6)) throw refusal('bpf(BPF_MAP_LOOKUP_BATCH)', 'EINVAL');
-    return this.#map(fd, 'MAP_LOOKUP_BATCH').batch(batch);
-  }
-
-  mapInfo(fd: Fd): MapInfo {
-    this.script.check('mapInfo');
-    return this.#map(fd, 'OBJ_GET_INFO_BY_FD').info();
   }
 
   // Kernel: programs, BTF, links.
@@ -151,7 +79,7 @@ export abstract class FakeCalls extends FakeTraffic implements Kernel {
     const { program } = this.descriptors.get(prog, 'program', 'bpf(BPF_PROG_BIND_MAP)');
     this.enter('progBindMap', program.name);
     if (this.version < kernelVersion(5, 10)) throw refusal('bpf(BPF_PROG_BIND_MAP)', 'EINVAL');
-    const bound = this.#map(map, 'PROG_BIND_MAP');
+    const bound = this.mapOf(map, 'PROG_BIND_MAP');
     if (!program.maps.includes(bound)) program.maps.push(bound);
   }
 
@@ -188,6 +116,9 @@ export abstract class FakeCalls extends FakeTraffic implements Kernel {
 
   linkCreate(link: LinkCreate): Fd {
     this.enter('linkCreate');
+    if (link.options?.kind === 'uprobe_multi' && this.version < kernelVersion(6, 6)) {
+      throw refusal('bpf(BPF_LINK_CREATE)', 'EINVAL');
+    }
     return this.attachments.create(link);
   }
 
@@ -246,10 +177,6 @@ export abstract class FakeCalls extends FakeTraffic implements Kernel {
     return this.descriptors.open(object);
   }
 
-  #map(fd: Fd, command: string): FakeMap {
-    return this.descriptors.get(fd, 'map', `bpf(BPF_${command})`).map;
-  }
-
   #mapsOf(insns: Uint8Array): FakeMap[] {
     const program = new Insns(insns, this.littleEndian);
     const maps: FakeMap[] = [];
@@ -257,16 +184,12 @@ export abstract class FakeCalls extends FakeTraffic implements Kernel {
       if (program.code(slot) !== LD_IMM64) continue;
       const source = program.src(slot);
       if (source === PseudoLoad.MAP_FD || source === PseudoLoad.MAP_VALUE) {
-        maps.push(this.#map(program.imm(slot), 'PROG_LOAD'));
+        maps.push(this.mapOf(program.imm(slot), 'PROG_LOAD'));
       }
       slot++;
     }
     return unique(maps);
   }
-}
-
-export function unique<T>(items: readonly T[]): T[] {
-  return [...new Set(items)];
 }
 
 /** 16 hex digits that differ for different instructions (the kernel's are of a SHA-1). */

@@ -210,6 +210,12 @@ export abstract class FakeHost {
     return this.descriptors.open({ kind: 'file', path, file: file.open() });
   }
 
+  pidfdOpen(pid: number): Fd {
+    this.enter('pidfdOpen');
+    if (this.version < kernelVersion(5, 3)) throw refusal('pidfd_open', 'ENOSYS');
+    return this.descriptors.open({ kind: 'process', pid });
+  }
+
   read(fd: Fd, buffer: Uint8Array): number {
     return this.descriptors.get(fd, 'file', 'read').file.read(buffer);
   }

@@ -3,7 +3,7 @@ import { BpfError } from '../errors.js';
 import type { Fd, Kernel, TestRun, TestRunResult } from '../kernel/kernel.js';
 import type { FakeLink, FakeObject, FakeProgram } from './descriptors.js';
 import { FakeSlots } from './fake-array.js';
-import { FakeCalls, unique } from './fake-calls.js';
+import { FakeCalls } from './fake-calls.js';
 import type { FakeKernelOptions } from './fake-host.js';
 import type { FakeMap } from './fake-map.js';
 import { FakePerfEvent } from './fake-perf.js';
@@ -40,11 +40,6 @@ export function fakeKernel(options: FakeKernelOptions = {}): FakeKernel {
 /** What {@link fakeKernel} makes: a Kernel to load into, and its insides to look at. */
 export class FakeKernel extends FakeCalls {
   // What a test looks at.
-
-  /** The maps that something holds: a descriptor or a pin. */
-  get maps(): readonly FakeMap[] {
-    return unique(this.held().flatMap((object) => (object.kind === 'map' ? [object.map] : [])));
-  }
 
   /** Every attachment that is in place, links and others. */
   get links(): readonly FakeLink[] {

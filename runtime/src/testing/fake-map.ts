@@ -1,5 +1,13 @@
-import type { MapBatch, MapBatchResult, MapCreate, MapInfo } from '../kernel/kernel.js';
-import { BPF_EXIST, BPF_NOEXIST } from '../uapi.js';
+import { SyscallError } from '../errors.js';
+import type {
+  MapBatch,
+  MapBatchResult,
+  MapCreate,
+  MapInfo,
+  MapWriteBatch,
+  MapWriteResult,
+} from '../kernel/kernel.js';
+import { BPF_ANY, BPF_EXIST, BPF_F_LOCK, BPF_NOEXIST } from '../uapi.js';
 import { type ErrnoName, refusal } from './refusal.js';
 
 /** What a fake map is created with, besides what the caller of mapCreate says. */
@@ -65,6 +73,19 @@ export abstract class FakeMap {
     throw this.refuse('MAP_LOOKUP_BATCH', 'ENOTSUPP');
   }
 
+  updateBatch(_batch: MapWriteBatch): MapWriteResult {
+    throw this.refuse('MAP_UPDATE_BATCH', 'ENOTSUPP');
+  }
+
+  deleteBatch(_batch: Omit<MapWriteBatch, 'values'>): MapWriteResult {
+    throw this.refuse('MAP_DELETE_BATCH', 'ENOTSUPP');
+  }
+
+  /** Maps that are held by being in this one. */
+  inner(): readonly FakeMap[] {
+    return [];
+  }
+
   /** The memory that mmap(2) of the map shows, undefined when it has none. */
   memory(_offset: number, _length: number, _writable: boolean): ArrayBuffer | undefined {
     return undefined;
@@ -73,6 +94,38 @@ export abstract class FakeMap {
   info(): MapInfo {
     const { type, keySize, valueSize, maxEntries, flags = 0, mapExtra = 0n } = this.attributes;
     return { type, id: this.id, keySize, valueSize, maxEntries, flags, name: this.name, btfId: 0, mapExtra };
+  }
+
+  /** generic_map_update_batch(): entry by entry, and no flag but BPF_F_LOCK. */
+  protected updateEach({ keys, values, count, flags = BPF_ANY }: MapWriteBatch): MapWriteResult {
+    if ((flags & ~BPF_F_LOCK) !== 0n) throw this.refuse('MAP_UPDATE_BATCH', 'EINVAL');
+    const { keySize } = this.attributes;
+    const { lookupSize } = this;
+    return this.#each(count, (index) => {
+      const value = values.subarray(index * lookupSize, (index + 1) * lookupSize);
+      this.update(keys.subarray(index * keySize, (index + 1) * keySize), value, BPF_ANY);
+    });
+  }
+
+  /** generic_map_delete_batch(): stops at a key that is not there. */
+  protected deleteEach({ keys, count }: Omit<MapWriteBatch, 'values'>): MapWriteResult {
+    const { keySize } = this.attributes;
+    return this.#each(count, (index) => {
+      const there = this.delete(keys.subarray(index * keySize, (index + 1) * keySize));
+      if (!there) throw this.refuse('MAP_DELETE_BATCH', 'ENOENT');
+    });
+  }
+
+  #each(count: number, act: (index: number) => void): MapWriteResult {
+    for (let index = 0; index < count; index++) {
+      try {
+        act(index);
+      } catch (error) {
+        if (error instanceof SyscallError) return { count: index, refusal: error };
+        throw error;
+      }
+    }
+    return { count };
   }
 
   protected refuse(command: string, errno: ErrnoName): Error {
@@ -174,6 +227,14 @@ export class FakeHash extends FakeMap {
     const position = new Uint8Array(Math.max(8, this.attributes.keySize));
     new DataView(position.buffer).setUint32(0, last);
     return { count: done, cursor: entry === undefined ? undefined : position };
+  }
+
+  override updateBatch(batch: MapWriteBatch): MapWriteResult {
+    return this.updateEach(batch);
+  }
+
+  override deleteBatch(batch: Omit<MapWriteBatch, 'values'>): MapWriteResult {
+    return this.deleteEach(batch);
   }
 
   #append(text: string, key: Uint8Array, value: Uint8Array): void {

@@ -1,5 +1,11 @@
-import type { BpfRoute, TcDirection, TcFilter, TcFilterKey, TcFilterSet } from '../kernel/kernel.js';
-import type { TrafficCalls } from '../kernel/traffic-calls.js';
+import type {
+  BpfRoute,
+  TcDirection,
+  TcFilter,
+  TcFilterKey,
+  TcFilterSet,
+  TrafficCalls,
+} from '../kernel/kernel.js';
 import { FakeHost } from './fake-host.js';
 import { refusal } from './refusal.js';
 

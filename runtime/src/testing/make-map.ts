@@ -1,11 +1,13 @@
 import { alignUp } from '../bytes.js';
 import type { Fd, MapCreate } from '../kernel/kernel.js';
-import { BPF_F_MMAPABLE, BPF_MAP_TYPE, kernelVersion } from '../uapi.js';
+import { BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_MAP_TYPE, kernelVersion } from '../uapi.js';
 import { FakeArena } from './fake-arena.js';
 import { FakeArray, FakeSlots } from './fake-array.js';
+import { FakeBloom } from './fake-bloom.js';
 import { FakeHash, type FakeMap, type FakeMapFacts } from './fake-map.js';
 import type { FakePerfEvent } from './fake-perf.js';
 import { FakeQueue, FakeRingMap } from './fake-queue.js';
+import { FakeTrie } from './fake-trie.js';
 import { refusal } from './refusal.js';
 
 /** What making a map needs to know of its kernel. */
@@ -68,6 +70,10 @@ export function makeMap(attributes: MapCreate, id: number, kernel: MapMaker): Fa
     case BPF_MAP_TYPE.QUEUE:
     case BPF_MAP_TYPE.STACK:
       return new FakeQueue(attributes, facts, type === BPF_MAP_TYPE.STACK);
+    case BPF_MAP_TYPE.BLOOM_FILTER:
+      return new FakeBloom(attributes, facts);
+    case BPF_MAP_TYPE.LPM_TRIE:
+      return new FakeTrie(attributes, facts);
     case BPF_MAP_TYPE.ARENA:
       return new FakeArena(attributes, facts, kernel.pageSize);
     case BPF_MAP_TYPE.RINGBUF:
@@ -91,6 +97,7 @@ function check(attributes: MapCreate, { version, pageSize }: MapMaker): void {
     (valueless.includes(type) ? valueSize !== 0 : valueSize === 0) ||
     (ring && ((maxEntries & (maxEntries - 1)) !== 0 || maxEntries % pageSize !== 0)) ||
     (indexed.includes(type) && keySize !== 4) ||
+    (type === BPF_MAP_TYPE.LPM_TRIE && (keySize < 5 || keySize > 260 || (flags & BPF_F_NO_PREALLOC) === 0)) ||
     ((flags & BPF_F_MMAPABLE) !== 0 && (version < kernelVersion(5, 5) || !mappable.includes(type)));
   if (wrong) throw refusal('bpf(BPF_MAP_CREATE)', 'EINVAL');
 }
