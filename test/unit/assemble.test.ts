@@ -74,7 +74,7 @@ describe('a program is laid out with its subprograms', () => {
   });
 
   it('with the exception callback last', () => {
-    const spec = object([fn('oops', [mov(0), exit]), fn('a', [exit])]);
+    const spec = object([{ ...fn('oops', [mov(0), exit]), linkage: 'global' }, fn('a', [exit])]);
     const main = program([call, exit], [calls(0, 1)], { exceptionCallback: 'oops' });
     expect(names(spec, main)).toEqual(['main@0', 'a@2', 'oops@3']);
   });
@@ -105,9 +105,21 @@ describe('a program is refused', () => {
     );
   });
 
-  it('when its exception callback is not there', () => {
-    expect(() => assemble(object([]), program([exit], [], { exceptionCallback: 'gone' }))).toThrow(
-      /exception callback "gone" is not a global function/,
-    );
+  it.each([
+    ['is not there', 'gone', {}, 'ENOENT', 'the object has no exception callback "gone"'],
+    ['has no name', '', {}, 'EINVAL', 'its exception_callback tag names no function'],
+    [
+      'is static',
+      'oops',
+      { linkage: 'static' },
+      'EINVAL',
+      '"oops" is static; declare it as a global function',
+    ],
+    ['is hidden', 'oops', { linkage: 'global', hidden: true }, 'EINVAL', '"oops" is hidden; declare it'],
+  ] as const)('when its exception callback %s', (_, exceptionCallback, more, code, why) => {
+    const spec = object([{ ...fn('oops', [mov(0), exit]), ...more }]);
+    const assembling = () => assemble(spec, program([exit], [], { exceptionCallback }));
+    expect(assembling).toThrow(why);
+    expect(assembling).toThrow(expect.objectContaining({ code }));
   });
 });

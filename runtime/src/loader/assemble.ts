@@ -1,5 +1,6 @@
 import { BpfError, printable } from '../errors.js';
 import { INSN_SIZE, Insns, PseudoLoad } from '../insn.js';
+import { ERRNO } from '../kernel/errno.js';
 import type { FunctionSpec, ObjectSpec, ProgramSpec, Relocation } from '../object/spec.js';
 
 /** Where a function of the object came to lie in a program. */
@@ -95,13 +96,26 @@ function calleeOf(spec: ObjectSpec, fn: FunctionSpec, call: Relocation): Functio
   return callee;
 }
 
+/**
+ * The verifier takes only a function that everybody may call (libbpf: bpf_prog_assign_exc_cb); a hidden one is static
+ * to it.
+ */
 function exceptionCallback(spec: ObjectSpec, program: ProgramSpec): FunctionSpec | undefined {
-  if (program.exceptionCallback === undefined) return undefined;
-  const callback = spec.functions.find(({ name }) => name === program.exceptionCallback);
-  if (callback === undefined) {
-    throw new BpfError(
-      'ERR_BPF_MALFORMED',
-      `load program "${printable(program.name)}": its exception callback "${printable(program.exceptionCallback)}" is not a global function of the object`,
+  const name = program.exceptionCallback;
+  if (name === undefined) return undefined;
+  const refused = (code: 'EINVAL' | 'ENOENT', why: string) =>
+    new BpfError(code, `load program "${printable(program.name)}": ${why}`, {
+      errno: code === 'EINVAL' ? ERRNO.EINVAL : ERRNO.ENOENT,
+    });
+  if (name === '') throw refused('EINVAL', 'its exception_callback tag names no function');
+  const callback = spec.functions.find((fn) => fn.name === name);
+  const shown = printable(name);
+  if (callback === undefined) throw refused('ENOENT', `the object has no exception callback "${shown}"`);
+  if (callback.linkage === 'static' || callback.hidden) {
+    const is = callback.linkage === 'static' ? 'static' : 'hidden';
+    throw refused(
+      'EINVAL',
+      `its exception callback "${shown}" is ${is}; declare it as a global function, without ${is === 'static' ? 'static' : '__hidden'}`,
     );
   }
   return callback;
