@@ -39,11 +39,23 @@ export class MalformedError extends BpfError {
   readonly section: string;
   /** Byte offset inside `section`. */
   readonly offset: number;
+  /** The object's file or name, where that is known. */
+  readonly file?: string;
+  readonly #what: string;
 
-  constructor(section: string, offset: number, what: string, cause?: unknown) {
-    super('ERR_BPF_MALFORMED', `malformed ${printable(section)} at byte ${offset}: ${what}`, { cause });
+  constructor(section: string, offset: number, what: string, cause?: unknown, file?: string) {
+    const opening = file === undefined ? '' : `open ${printable(file)}: `;
+    const place = `malformed ${printable(section)} at byte ${offset}`;
+    super('ERR_BPF_MALFORMED', `${opening}${place}: ${what}`, { cause });
     this.section = section;
     this.offset = offset;
+    this.#what = what;
+    if (file !== undefined) this.file = file;
+  }
+
+  /** The same of a file, which the message then names. */
+  of(file: string): MalformedError {
+    return new MalformedError(this.section, this.offset, this.#what, this.cause ?? this, file);
   }
 }
 

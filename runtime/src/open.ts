@@ -47,15 +47,16 @@ export function openObject(
 ): LoadableObject {
   const bytes = typeof source === 'string' ? readHostFile(source) : source;
   const given = name ?? (typeof source === 'string' ? objectName(source) : 'object');
-  return new LoadableObject(given, parse(bytes, typeof source === 'string' ? source : given), options);
+  return new LoadableObject(given, parseNamed(bytes, typeof source === 'string' ? source : given), options);
 }
 
-/** What is no BPF object at all is named; a broken one is a MalformedError as it is. */
-function parse(bytes: Uint8Array, name: string): ObjectSpec {
+/** parseObject() whose errors say which object it is, by its path or name. */
+export function parseNamed(bytes: Uint8Array, name: string): ObjectSpec {
   try {
     return parseObject(bytes);
   } catch (error) {
-    if (!isBpfError(error) || error instanceof MalformedError) throw error;
+    if (error instanceof MalformedError) throw error.of(name);
+    if (!isBpfError(error)) throw error;
     const { code, errno, cause = error } = error;
     throw new BpfError(code, `open ${printable(name)}: ${error.message}`, { errno, cause });
   }

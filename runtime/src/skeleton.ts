@@ -11,9 +11,8 @@ import type { Link } from './link/link.js';
 import type { LiveObject } from './loader/live-object.js';
 import type { OpenMap, OpenProgram } from './loader/open-object.js';
 import { sectionIdentifier } from './object/globals.js';
-import { parseObject } from './object/parse.js';
 import type { ObjectSpec } from './object/spec.js';
-import { type KernelLoadOptions, LoadableObject } from './open.js';
+import { type KernelLoadOptions, LoadableObject, parseNamed } from './open.js';
 
 /** What a generated module exports under the object's name. */
 export interface Skeleton<Open, Live> {
@@ -69,7 +68,7 @@ export function skeleton<const D extends Description>(
   };
   const parsed = (): ObjectSpec => {
     if (spec !== undefined) return spec;
-    const fresh = parseObject(elf());
+    const fresh = parseNamed(elf(), description.name);
     checkLayout(description, fresh);
     spec = fresh;
     return fresh;

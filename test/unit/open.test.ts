@@ -60,7 +60,14 @@ describe('openObject()', () => {
   });
 
   it('says where a broken object is broken', () => {
-    expect(() => openObject(testObject('maps.o').subarray(0, 200))).toThrow(MalformedError);
+    const path = file('cut.bpf.o', testObject('maps.o').subarray(0, 200));
+    const opening = () => openObject(path);
+    expect(opening).toThrow(MalformedError);
+    expect(opening).toThrow(expect.objectContaining({ file: path, section: 'section header table' }));
+    expect(opening).toThrow(`open ${path}: malformed section header table at byte `);
+    expect(() => openObject(testObject('maps.o').subarray(0, 200), { name: 'mine' })).toThrow(
+      'open mine: malformed section header table at byte ',
+    );
   });
 
   it('gives an object that load() uses up', () => {
