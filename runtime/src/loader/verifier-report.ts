@@ -1,4 +1,6 @@
 import { type BpfErrorDetails, printable, VerifierError } from '../errors.js';
+import { ERRNO } from '../kernel/errno.js';
+import { registersAtEnd } from './verifier-registers.js';
 
 /** A source line some instruction comes from. */
 export interface SourceLine {
@@ -45,13 +47,14 @@ const statistics =
  */
 export function verifierError(refusal: Refusal): VerifierError {
   const { program, code, errno, log, truncated } = refusal;
-  const lines = log.split('\n').filter((line) => line.trim() !== '' && !statistics.test(line));
+  const said = readLog(log);
+  const { lines } = said;
   const last = lastInstruction(lines);
   const source = last === undefined ? undefined : sourceOf(refusal.lines, last);
   const location = source && `${printable(source.file)}:${source.line}`;
   const poison = poisonIn(lines, refusal.poisons, last);
-  const reason = printable(poison?.why ?? reasonIn(lines) ?? 'gave no reason');
-  const hint = poison === undefined ? suggestionIn(lines) : printable(poison.hint);
+  const reason = printable(poison?.why ?? reasonIn(said) ?? 'gave no reason', 400);
+  const hint = hintOf(said, poison, errno);
   const details: BpfErrorDetails & { code: string; truncated: boolean; location?: string } = {
     code,
     errno,
@@ -62,16 +65,35 @@ export function verifierError(refusal: Refusal): VerifierError {
     ...(location === undefined ? {} : { location }),
   };
   const where = location === undefined ? '' : ` at ${location}`;
-  const said = hint === undefined ? '' : `. ${hint}`;
-  const sentence = `load program "${printable(program)}": verifier: ${reason}${where}${said}`;
-  return new VerifierError(program, log, [sentence, ...excerpt(lines, source)].join('\n'), details);
+  const advice = hint === undefined ? '' : `. ${hint}`;
+  const sentence = `load program "${printable(program)}": verifier: ${reason}${where}${advice}`;
+  const registers = poison === undefined ? registersAtEnd(lines, reason) : [];
+  const message = [sentence, ...excerpt(said, source, registers)].join('\n');
+  return new VerifierError(program, log, message, details);
 }
 
-function excerpt(lines: readonly string[], source: SourceLine | undefined): string[] {
+/** What to do, as a sentence without its full stop. */
+function hintOf({ stated }: Said, poison: Poison | undefined, errno: number): string | undefined {
+  if (poison !== undefined) return printable(poison.hint);
+  if (stated.suggestion !== undefined) {
+    const text = printable(stated.suggestion, 400);
+    return text.charAt(0).toUpperCase() + text.slice(1);
+  }
+  return errno === ERRNO.EFAULT
+    ? 'EFAULT is the answer to a bug in the verifier itself: dmesg may say more'
+    : undefined;
+}
+
+function excerpt(
+  { lines, more }: Said,
+  source: SourceLine | undefined,
+  registers: readonly string[],
+): string[] {
   const shown = lines.slice(-shownLines);
-  const omitted = lines.length - shown.length;
+  const omitted = lines.length - shown.length + more;
   return [
     ...(source && source.text !== '' ? [`  ${source.line} | ${printable(source.text.trim())}`] : []),
+    ...(registers.length > 0 ? [`  with ${registers.map((one) => printable(one)).join(' ')}`] : []),
     ...(omitted > 0 ? [`  (${omitted} more lines: error.log)`] : []),
     ...shown.map((line) => `  ${printable(line)}`),
   ];
@@ -95,27 +117,56 @@ export function sourceOf(lines: readonly SourceLine[], insn: number): SourceLine
   return found;
 }
 
-/** The kernel's own `Reason:` line where it writes one, else its last line that is not an instruction or a source line. */
-function reasonIn(lines: readonly string[]): string | undefined {
-  const stated = lines
-    .map((line) => /^\s*Reason:\s*(.+)$/.exec(line)?.[1])
-    .find((reason) => reason !== undefined);
-  if (stated !== undefined) return stated;
+/** The kernel's own reason where it states one, else its last line that is not an instruction, a source line or a state. */
+function reasonIn({ stated, lines }: Said): string | undefined {
+  if (stated.reason !== undefined) return stated.reason;
   for (let i = lines.length - 1; i >= 0; i--) {
     const line = lines[i] ?? '';
-    if (!instruction.test(line) && !line.startsWith(';') && !/^from \d+ to \d+/.test(line))
+    // Printed behind the instruction that closes the loop.
+    const loop = /infinite loop detected at insn \d+$/.exec(line)?.[0];
+    if (loop !== undefined) return loop;
+    if (!instruction.test(line) && !/^(;|from \d+ to \d+|cur state:|old state:)/.test(line))
       return line.trim();
   }
   return undefined;
 }
 
-function suggestionIn(lines: readonly string[]): string | undefined {
-  const stated = lines
-    .map((line) => /^\s*Suggestion:\s*(.+)$/.exec(line)?.[1])
-    .find((text) => text !== undefined);
-  if (stated === undefined) return undefined;
-  const text = printable(stated.replace(/\.$/, ''));
-  return text.charAt(0).toUpperCase() + text.slice(1);
+/** What the kernel said, without statistics and empty lines. */
+interface Said {
+  /** Up to where kernels since 7.3 begin to sum up. */
+  readonly lines: readonly string[];
+  /** Lines of the summary. */
+  readonly more: number;
+  readonly stated: { readonly reason?: string; readonly suggestion?: string };
+}
+
+/** Kernels since 7.3 end with paragraphs: `Reason:`, and indented below it the text. */
+function readLog(log: string): Said {
+  const all = log.split('\n').filter((line) => line.trim() !== '' && !statistics.test(line));
+  const summary = all.findIndex((line) => /^Verification failed\b/.test(line));
+  if (summary < 0) return { lines: all, more: 0, stated: {} };
+  const reason = paragraph(all.slice(summary), 'Reason');
+  const suggestion = paragraph(all.slice(summary), 'Suggestion');
+  return {
+    lines: all.slice(0, summary),
+    more: all.length - summary,
+    stated: { ...(reason && { reason }), ...(suggestion && { suggestion }) },
+  };
+}
+
+/** The first paragraph of this name in one line, as a clause. */
+function paragraph(lines: readonly string[], name: string): string | undefined {
+  const start = lines.findIndex((line) => line.trimStart().startsWith(`${name}:`));
+  if (start < 0) return undefined;
+  const [first = '', ...rest] = lines.slice(start);
+  const end = rest.findIndex((line) => !/^\s/.test(line) || /^\s*[A-Z][a-z ]*:/.test(line));
+  const body = [first.trimStart().slice(name.length + 1), ...rest.slice(0, end < 0 ? rest.length : end)];
+  const text = body
+    .map((line) => line.trim())
+    .join(' ')
+    .trim()
+    .replace(/\.$/, '');
+  return text === '' ? undefined : text;
 }
 
 /** The poisoned instruction the verifier met: it names the number of the function. */
