@@ -52,6 +52,8 @@ export type {
   SocketFilterProgram,
   TpBtfProgram,
   TracepointProgram,
+  UprobeProgram,
+  UretprobeProgram,
   XdpLink,
   XdpProgram,
 } from './program/index.js';

@@ -24,8 +24,19 @@ const silent = new Set([
   'xdpQuery',
   'progInfo',
   'progQuery',
+  'fileFacts',
+  'environment',
+  'readAt',
+  'openFile',
 ]);
-const opening = new Set(['perfEventOpen', 'linkCreate', 'rawTracepointOpen', 'packetSocket', 'progById']);
+const opening = new Set([
+  'perfEventOpen',
+  'linkCreate',
+  'rawTracepointOpen',
+  'packetSocket',
+  'progById',
+  'openFile',
+]);
 
 /** The methods that attaching uses; any other method is a mistake of the test. */
 export function fakeHost(overrides: Partial<Kernel> = {}): FakeHost {

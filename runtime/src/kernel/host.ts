@@ -1,10 +1,22 @@
-import { closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { version as buildVersion, release } from 'node:os';
 import { gunzipSync } from 'node:zlib';
 import { BpfError, printable } from '../errors.js';
 import { kernelVersion } from '../uapi.js';
 import { ERRNO, syscallError } from './errno.js';
-import type { Kernel } from './kernel.js';
+import type { FileFacts, Kernel } from './kernel.js';
 
 const POSSIBLE_CPUS = '/sys/devices/system/cpu/possible';
 /** Bytes; the largest configurations are a few hundred thousand. */
@@ -13,13 +25,24 @@ const ONLINE_CPUS = '/sys/devices/system/cpu/online';
 
 type HostCalls = Pick<
   Kernel,
-  'possibleCpus' | 'onlineCpus' | 'readFile' | 'writeFile' | 'buildConfig' | 'listDirectory' | 'fileSystem'
+  | 'pid'
+  | 'possibleCpus'
+  | 'onlineCpus'
+  | 'readFile'
+  | 'writeFile'
+  | 'buildConfig'
+  | 'listDirectory'
+  | 'fileSystem'
+  | 'fileFacts'
+  | 'environment'
+  | 'readAt'
 >;
 
 /** Files and facts. */
 export function hostCalls(): HostCalls {
   let possible: number | undefined;
   return {
+    pid: process.pid,
     possibleCpus() {
       possible ??= cpuList(POSSIBLE_CPUS).length;
       return possible;
@@ -39,7 +62,43 @@ export function hostCalls(): HostCalls {
     buildConfig,
     fileSystem: fileSystemMagic,
     listDirectory: (path) => unlessMissing(path, () => readdirSync(path)),
+    fileFacts: (path) => unlessMissing(path, () => fileFacts(path)),
+    environment: (name) => process.env[name],
+    readAt(fd, buffer, position) {
+      let done = 0;
+      while (done < buffer.length) {
+        const left = buffer.length - done;
+        const count = refusing(undefined, () => readSync(fd, buffer, done, left, position + done));
+        if (count === 0) break;
+        done += count;
+      }
+      return done;
+    },
   };
+}
+
+function fileFacts(path: string): FileFacts {
+  const facts = statSync(path, { bigint: true });
+  return {
+    kind: facts.isFile() ? 'file' : facts.isDirectory() ? 'directory' : 'other',
+    size: Number(facts.size),
+    inode: facts.ino,
+    // The links of /proc/PID name what another file system may hold, or nobody any more; they work all the same.
+    realPath: unlessMissing(path, () => realpathSync.native(path)) ?? path,
+    readable: may(path, constants.R_OK),
+    executable: may(path, constants.X_OK),
+  };
+}
+
+function may(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch (error) {
+    // Whatever it is that forbids it.
+    if (isErrnoError(error)) return false;
+    throw error;
+  }
 }
 
 function buildConfig(): string | undefined {
@@ -122,8 +181,8 @@ function unlessMissing<T>(path: string, action: () => T): T | undefined {
   }
 }
 
-/** What `action` gives; Node's own error about `path` becomes a SyscallError. */
-export function refusing<T>(path: string, action: () => T): T {
+/** What `action` gives; Node's own error, about `path` if there is one, becomes a SyscallError. */
+export function refusing<T>(path: string | undefined, action: () => T): T {
   try {
     return action();
   } catch (error) {
@@ -132,7 +191,7 @@ export function refusing<T>(path: string, action: () => T): T {
 }
 
 /** Node's own error as ours, so that callers meet one family. */
-function asSyscallError(error: unknown, path: string): unknown {
+function asSyscallError(error: unknown, path: string | undefined): unknown {
   if (!isErrnoError(error)) return error;
   const errno = Object.entries(ERRNO).find(([name]) => name === error.code)?.[1];
   if (errno === undefined) return error;

@@ -16,6 +16,8 @@ export interface Kernel extends TrafficCalls {
   readonly arch: string;
   readonly pageSize: number;
   readonly littleEndian: boolean;
+  /** Id of this process. */
+  readonly pid: number;
   /** CPUs a per-CPU value has slots for: `/sys/devices/system/cpu/possible`. */
   possibleCpus(): number;
   /** Ids of the CPUs that run now: `/sys/devices/system/cpu/online`. */
@@ -30,6 +32,10 @@ export interface Kernel extends TrafficCalls {
   fileSystem(path: string): number | undefined;
   /** Names in a directory, or undefined when it does not exist. */
   listDirectory(path: string): readonly string[] | undefined;
+  /** What is at `path`, symbolic links followed, or undefined when nothing is; other refusals throw. */
+  fileFacts(path: string): FileFacts | undefined;
+  /** A variable of this process's environment. */
+  environment(name: string): string | undefined;
 
   // bpf(2): maps. `fd` is the map's; buffers have the sizes the map was created with (per-CPU: stride x CPUs).
   mapCreate(map: MapCreate): Fd;
@@ -121,6 +127,8 @@ export interface Kernel extends TrafficCalls {
   pidfdOpen(pid: number): Fd;
   /** Bytes available now, up to buffer.length; 0 when the read would block. */
   read(fd: Fd, buffer: Uint8Array): number;
+  /** Bytes of a regular file from `position` on; fewer than buffer.length only where the file ends. */
+  readAt(fd: Fd, buffer: Uint8Array, position: number): number;
   /** At `address` when one is given and free, for arenas; EEXIST when something is there. */
   mmap(fd: Fd, offset: number, length: number, writable: boolean, address?: bigint): Mapping;
   /**
@@ -351,6 +359,16 @@ export interface PerfEvent {
   disabled?: boolean;
   /** -1: every process. */ pid: number /** -1: every CPU. */;
   cpu: number;
+}
+
+/** What {@link Kernel.fileFacts} tells of a file. */
+export interface FileFacts {
+  kind: 'file' | 'directory' | 'other';
+  /** Bytes. */ size: number;
+  inode: bigint;
+  /** The path without symbolic links. */ realPath: string;
+  /** This process may read it. */ readable: boolean;
+  executable: boolean;
 }
 
 export interface XdpQuery {

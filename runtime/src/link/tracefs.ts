@@ -78,7 +78,7 @@ export function availableEvents(kernel: Kernel, root: string): string[] {
 
 let made = 0;
 
-/** A kprobe made through `kprobe_events`: perf events can name it by `id` until `remove`. */
+/** A probe made through `kprobe_events` or `uprobe_events`: perf events can name it by `id` until `remove`. */
 export interface LegacyProbe {
   readonly id: bigint;
   remove(): void;
@@ -93,11 +93,33 @@ export function defineKprobe(
   root: string,
   probe: { readonly symbol: string; readonly offset: number; readonly isReturn: boolean },
 ): LegacyProbe | undefined {
-  const control = `${root}/kprobe_events`;
-  const group = 'bpfskel';
-  const name = uniqueName(probe.symbol);
   const where = `${probe.symbol}+0x${probe.offset.toString(16)}`;
-  kernel.writeFile(control, `${probe.isReturn ? 'r' : 'p'}:${group}/${name} ${where}`, true);
+  return defineProbe(kernel, root, 'kprobe_events', probe.isReturn, probe.symbol, where);
+}
+
+/** The same for a place in a file. */
+export function defineUprobe(
+  kernel: Kernel,
+  root: string,
+  probe: { readonly path: string; readonly offset: number; readonly isReturn: boolean },
+): LegacyProbe | undefined {
+  const where = `${probe.path}:0x${probe.offset.toString(16)}`;
+  const label = probe.path.slice(probe.path.lastIndexOf('/') + 1);
+  return defineProbe(kernel, root, 'uprobe_events', probe.isReturn, label, where);
+}
+
+function defineProbe(
+  kernel: Kernel,
+  root: string,
+  file: 'kprobe_events' | 'uprobe_events',
+  isReturn: boolean,
+  label: string,
+  where: string,
+): LegacyProbe | undefined {
+  const control = `${root}/${file}`;
+  const group = 'bpfskel';
+  const name = uniqueName(label);
+  kernel.writeFile(control, `${isReturn ? 'r' : 'p'}:${group}/${name} ${where}`, true);
   const remove = () => kernel.writeFile(control, `-:${group}/${name}`, true);
   const id = eventId(kernel, root, group, name);
   if (id === undefined) {
@@ -108,8 +130,8 @@ export function defineKprobe(
 }
 
 /** Unlike any other: processes and threads define events in one name space, at most 63 characters each. */
-function uniqueName(symbol: string): string {
+function uniqueName(label: string): string {
   made += 1;
   const random = Math.floor(Math.random() * 2 ** 32).toString(16);
-  return `p${random}_${made}_${symbol.replace(/\W/g, '_')}`.slice(0, 63);
+  return `p${random}_${made}_${label.replace(/\W/g, '_')}`.slice(0, 63);
 }

@@ -10,4 +10,5 @@ export * from './socket-filter.js';
 export * from './tp-btf.js';
 export * from './tracepoint.js';
 export { type TracingOptions, TracingProgram } from './tracing.js';
+export * from './uprobe.js';
 export * from './xdp.js';

@@ -25,10 +25,6 @@ const sleepable = { sleepable: true } as const;
 const optional = { attachTypeOptional: true } as const;
 
 const probes: readonly SectionRule[] = auto([
-  row('uprobe+', T.KPROBE),
-  row('uprobe.s+', T.KPROBE, 0, sleepable),
-  row('uretprobe+', T.KPROBE),
-  row('uretprobe.s+', T.KPROBE, 0, sleepable),
   row('kprobe.multi+', T.KPROBE, A.TRACE_KPROBE_MULTI),
   row('kretprobe.multi+', T.KPROBE, A.TRACE_KPROBE_MULTI),
   row('kprobe.session+', T.KPROBE, A.TRACE_KPROBE_SESSION),

@@ -1,3 +1,4 @@
+import type { FileFacts } from '../kernel/kernel.js';
 import { Readable } from './readable.js';
 import { refusal } from './refusal.js';
 
@@ -5,6 +6,7 @@ import { refusal } from './refusal.js';
 export class FakeFiles {
   readonly #files = new Map<string, FakeFile | undefined>();
   readonly #defaults: (path: string) => string | undefined;
+  readonly #inodes = new Map<string, bigint>();
 
   constructor(defaults: (path: string) => string | undefined) {
     this.#defaults = defaults;
@@ -28,6 +30,21 @@ export class FakeFiles {
     if (text === undefined) return undefined;
     this.set(path, text);
     return this.#files.get(path);
+  }
+
+  /** What is at `path`: a file, or a directory that something lies in. */
+  facts(path: string): FileFacts | undefined {
+    const file = this.find(path);
+    if (file === undefined && this.list(path) === undefined) return undefined;
+    const kind = file === undefined ? 'directory' : 'file';
+    const size = file?.bytes.length ?? 0;
+    return { kind, size, inode: this.#inode(path), realPath: path, readable: true, executable: true };
+  }
+
+  #inode(path: string): bigint {
+    const known = this.#inodes.get(path) ?? BigInt(this.#inodes.size + 2);
+    this.#inodes.set(path, known);
+    return known;
   }
 
   /** One write(2) to a control file that exists. */
@@ -85,6 +102,12 @@ export class FakeOpenFile extends Readable {
 
   override readable(): boolean {
     return this.#at < this.#file.bytes.length;
+  }
+
+  readAt(buffer: Uint8Array, position: number): number {
+    const bytes = this.#file.bytes.subarray(position, position + buffer.length);
+    buffer.set(bytes);
+    return bytes.length;
   }
 
   read(buffer: Uint8Array): number {

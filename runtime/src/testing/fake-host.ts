@@ -1,4 +1,4 @@
-import type { Fd, Kernel, Mapping, PerfEvent, Watch, XdpQuery } from '../kernel/kernel.js';
+import type { Fd, FileFacts, Kernel, Mapping, PerfEvent, Watch, XdpQuery } from '../kernel/kernel.js';
 import { kernelVersion } from '../uapi.js';
 import { Descriptors, type FakeObject } from './descriptors.js';
 import { FakeAttachments } from './fake-attachments.js';
@@ -32,6 +32,7 @@ export abstract class FakeHost {
   readonly version: number;
   readonly release: string;
   readonly arch = 'x64';
+  readonly pid = 4242;
   readonly pageSize: number;
   readonly littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
   /** The kernel calls made so far, by name, lookups left out: for tests of the order of work. */
@@ -104,6 +105,16 @@ export abstract class FakeHost {
     }
     const there = placeOf(path) !== undefined || this.files.find(path) || this.files.list(path);
     return there ? fileSystemOf(placeOf(path)) : undefined;
+  }
+
+  fileFacts(path: string): FileFacts | undefined {
+    this.enter('fileFacts', path);
+    return this.files.facts(path);
+  }
+
+  /** Empty, so that tests do not depend on where they run. */
+  environment(): undefined {
+    return undefined;
   }
 
   // Kernel: perf events.
@@ -218,6 +229,10 @@ export abstract class FakeHost {
 
   read(fd: Fd, buffer: Uint8Array): number {
     return this.descriptors.get(fd, 'file', 'read').file.read(buffer);
+  }
+
+  readAt(fd: Fd, buffer: Uint8Array, position: number): number {
+    return this.descriptors.get(fd, 'file', 'pread').file.readAt(buffer, position);
   }
 
   mmap(fd: Fd, offset: number, length: number, writable: boolean): Mapping {

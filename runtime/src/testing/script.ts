@@ -116,6 +116,7 @@ const others: Readonly<Partial<Record<keyof Kernel, string>>> = {
   writeFile: 'write',
   buildConfig: 'open',
   listDirectory: 'open',
+  fileFacts: 'stat',
   openFile: 'open',
   pidfdOpen: 'pidfd_open',
   unpin: 'unlink',
