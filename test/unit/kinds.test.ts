@@ -239,11 +239,11 @@ describe('kinds', () => {
   });
 
   it('say which program and section they cannot attach yet', () => {
-    const section = 'uprobe//bin/bash:readline';
+    const section = 'fentry.multi/tcp_*';
     const program = new all.OtherProgram(handleFor(fakeHost(), { name: 'on_line', section }));
     const attach = () => kindIn(all.otherProgram)?.autoAttach?.(program);
     expect(attach).toThrow(NotSupportedError);
-    expect(attach).toThrow(/attach "on_line": SEC\("uprobe\/\/bin\/bash:readline"\) programs load, but/);
+    expect(attach).toThrow(/attach "on_line": SEC\("fentry\.multi\/tcp_\*"\) programs load, but/);
   });
 });
 
