@@ -77,7 +77,7 @@ const atRunTime = (edge: Import) => !edge.typeOnly && !edge.dynamic;
 const ladder: readonly (readonly RegExp[])[] = [
   [/^(errors|bytes|uapi)\.ts$/, /^kernel\/errno\.ts$/],
   [/^(elf|insn)\.ts$/, /^(btf|codec)\//],
-  [/^(core|object)\//, /^kernel\/(kernel|traffic-calls)\.ts$/],
+  [/^(core|object)\//, /^kernel\/(kernel|\w+-calls)\.ts$/],
   [/^link\//],
   [/^(program|map)\//, /^codegen\/description\.ts$/],
   [/^loader\//],
@@ -87,7 +87,7 @@ const ladder: readonly (readonly RegExp[])[] = [
 
 /** Beside the ladder: what these may import. */
 const beside: readonly { readonly files: RegExp; readonly may: readonly RegExp[] }[] = [
-  { files: /^kernel\/(?!(kernel|traffic-calls)\.ts$)/, may: [...(ladder[0] ?? []), /^kernel\//] },
+  { files: /^kernel\/(?!(kernel|\w+-calls)\.ts$)/, may: [...(ladder[0] ?? []), /^kernel\//] },
   {
     files: /^testing\//,
     may: [...(ladder[0] ?? []), ...(ladder[1] ?? []), /^kernel\/kernel\.ts$/, /^testing\//],
@@ -105,7 +105,7 @@ function breach(from: string, to: string): string | undefined {
   const row = rowOf(from);
   if (row === -1) return `${from} has no row in the ladder`;
   // The files that make this host's kernel are for the entry points; the others are given a Kernel.
-  if (/^kernel\/(?!(kernel|traffic-calls|errno)\.ts$)/.test(to)) {
+  if (/^kernel\/(?!(kernel|\w+-calls|errno)\.ts$)/.test(to)) {
     const entry = rowOf('skeleton.ts');
     return row >= entry ? undefined : `${from} imports ${to}, and is not an entry point`;
   }

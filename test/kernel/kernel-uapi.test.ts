@@ -93,6 +93,7 @@ describe('byte offsets agree with this kernel', () => {
     ['btfLoad', undefined],
     ['linkCreate', 'link_create'],
     ['linkUpdate', 'link_update'],
+    ['iterCreate', 'iter_create'],
     ['progQuery', 'query'],
     ['progBindMap', 'prog_bind_map'],
     ['progAttach', undefined],

@@ -4,6 +4,7 @@ import { Fields } from '../../runtime/src/kernel/fields.js';
 import { infoFields, readMapInfo, readProgInfo } from '../../runtime/src/kernel/info.js';
 import { perfEventAttr } from '../../runtime/src/kernel/perf-event.js';
 import { progAttachAttr, progDetachAttr } from '../../runtime/src/kernel/prog-attach.js';
+import * as progAttrs from '../../runtime/src/kernel/prog-attr.js';
 import { progQueryAttr, queryBuffers, readProgQuery } from '../../runtime/src/kernel/prog-query.js';
 import { kernelVersion } from '../../runtime/src/uapi.js';
 
@@ -71,13 +72,13 @@ describe('a bpf_attr', () => {
     ],
     [
       'tells a program by its instructions and its license',
-      () => attrs.progLoadAttr({ type: 6, insns, license: 'GPL' }, addresses()),
+      () => progAttrs.progLoadAttr({ type: 6, insns, license: 'GPL' }, addresses()),
       '6 3 1000 . 2000 .',
     ],
     [
       'has every field of a program where the kernel looks for it',
       () =>
-        attrs.progLoadAttr(
+        progAttrs.progLoadAttr(
           {
             type: 26,
             insns,
@@ -103,13 +104,16 @@ describe('a bpf_attr', () => {
     [
       'names the program to extend where else the module stands',
       () =>
-        attrs.progLoadAttr({ type: 28, insns, license: '', attachBtfId: 4, attachProgFd: 9 }, addresses()),
+        progAttrs.progLoadAttr(
+          { type: 28, insns, license: '', attachBtfId: 4, attachProgFd: 9 },
+          addresses(),
+        ),
       '1c 3 1000 . 2000 . . . . . . . . . . . . . . . . . . . . . . 4 9',
     ],
     [
       'leaves the log out as a whole at level 0',
       () =>
-        attrs.progLoadAttr(
+        progAttrs.progLoadAttr(
           { type: 1, insns, license: 'GPL', log: { level: 0, buffer: new Uint8Array(64) } },
           addresses(),
         ),
@@ -117,7 +121,7 @@ describe('a bpf_attr', () => {
     ],
     [
       'carries BTF with its log',
-      () => attrs.btfLoadAttr(new Uint8Array(100), { level: 1, buffer: new Uint8Array(32) }, addresses()),
+      () => progAttrs.btfLoadAttr(new Uint8Array(100), { level: 1, buffer: new Uint8Array(32) }, addresses()),
       '1000 . 2000 . 64 20 1',
     ],
     [
@@ -299,6 +303,39 @@ describe('a bpf_attr', () => {
         ),
       '3 . 30 . 1000 . 2000 . . . . . 1',
     ],
+    [
+      'makes an iterator of everything',
+      () => attrs.linkCreateAttr({ prog: 3, attachType: 28, options: { kind: 'iter', of: undefined } }),
+      '3 . 1c',
+    ],
+    ...(
+      [
+        ['the elements of a map', { map: 9 }, '9'],
+        ['cgroups from a descriptor on', { order: 2, cgroup: 9 }, '2 9'],
+        ['cgroups from an id on', { order: 4, cgroupId: 0x1_0000_0002n }, '4 . 2 1'],
+        ['the threads of a process', { pid: 7 }, '. 7'],
+        ['a thread', { tid: 7 }, '7'],
+        ['the threads of a process by descriptor', { pidfd: 7 }, '. . 7'],
+      ] as const
+    ).map(([what, of, info]): [string, () => Fields, string] => [
+      `makes an iterator of ${what}`,
+      () => {
+        let pointedAt = new Uint8Array();
+        const make = attrs.linkCreateAttr(
+          { prog: 3, attachType: 28, options: { kind: 'iter', of } },
+          (bytes) => {
+            pointedAt = bytes.slice();
+            return 0x1000n;
+          },
+        );
+        const subject = new Fields(16);
+        subject.bytes.set(pointedAt);
+        expect(words(subject.upTo(16)).replace(/( \.)+$/, '')).toBe(info);
+        return make;
+      },
+      '3 . 1c . 1000 . 10',
+    ]),
+    ['opens an iterator', () => attrs.iterCreateAttr(4), '4'],
     ['binds a map to a program', () => attrs.progBindMapAttr(4, 5), '4 5'],
     ['exchanges the program of a link', () => attrs.linkUpdateAttr(4, 5), '4 5'],
     [
@@ -318,7 +355,7 @@ describe('a bpf_attr', () => {
     [
       'runs a program on data and context',
       () =>
-        attrs.testRunAttr(
+        progAttrs.testRunAttr(
           4,
           { data: new Uint8Array(20), repeat: 7, flags: 1, cpu: 2, batchSize: 3 },
           { context: new Uint8Array(8), dataOut: new Uint8Array(64), contextOut: new Uint8Array(16) },
@@ -333,7 +370,7 @@ describe('a bpf_attr', () => {
   });
 
   it('has room behind its end for what the kernel answers', () => {
-    expect(attrs.testRunAttr(4, {}, noBuffers, addresses()).bytes.length).toBeGreaterThanOrEqual(80);
+    expect(progAttrs.testRunAttr(4, {}, noBuffers, addresses()).bytes.length).toBeGreaterThanOrEqual(80);
   });
 });
 

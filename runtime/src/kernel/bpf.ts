@@ -12,6 +12,7 @@ import * as infos from './info.js';
 import type { BtfObject, Fd, Kernel, MapWriteResult, ProgLoad, TestRun, TestRunResult } from './kernel.js';
 import type { Libc } from './libc.js';
 import { raiseMemlock } from './memlock.js';
+import * as progAttrs from './prog-attr.js';
 import { withoutSignals } from './signals.js';
 
 type Command = keyof typeof BPF_CMD;
@@ -207,7 +208,7 @@ export function progCalls(libc: Libc, version: number): ProgCalls {
     progById: (id) => bpf.open('PROG_GET_FD_BY_ID', attrs.singleAttr(id), `program id ${id}`),
     btfLoad(btf, log) {
       raiseMemlock(libc, version);
-      return bpf.open('BTF_LOAD', attrs.btfLoadAttr(btf, log, bpf.addressOf));
+      return bpf.open('BTF_LOAD', progAttrs.btfLoadAttr(btf, log, bpf.addressOf));
     },
     btfBytes: (fd) => btfBytes(bpf, fd),
     btfObjects: () => btfIds(bpf).flatMap((id) => btfObject(bpf, id) ?? []),
@@ -266,10 +267,10 @@ function btfObject(bpf: Bpf, id: number): BtfObject | undefined {
 function loadProg(bpf: Bpf, prog: ProgLoad): Fd {
   const { libc } = bpf;
   const attempt = (): { fd: Fd; errno: number } => {
-    const attr = attrs.progLoadAttr(prog, bpf.addressOf);
+    const attr = progAttrs.progLoadAttr(prog, bpf.addressOf);
     const fd = bpf.attempt('PROG_LOAD', attr);
     const errno = fd < 0 ? libc.errno() : 0;
-    if (prog.log !== undefined) prog.log.trueSize = attrs.readLogTrueSize(attr);
+    if (prog.log !== undefined) prog.log.trueSize = progAttrs.readLogTrueSize(attr);
     return { fd, errno };
   };
   let result = attempt();
@@ -287,7 +288,7 @@ function testRun(bpf: Bpf, fd: Fd, run: TestRun): TestRunResult {
     run.dataOutSize ?? (run.data === undefined ? 0 : run.data.length + TEST_DATA_GROWTH),
   );
   const contextOut = new Uint8Array(run.contextOutSize ?? 0);
-  const fields = attrs.testRunAttr(fd, run, { context, dataOut, contextOut }, bpf.addressOf);
+  const fields = progAttrs.testRunAttr(fd, run, { context, dataOut, contextOut }, bpf.addressOf);
   // A signal ends a run between two rounds with EINTR, and what they did stays done: there is no second try.
   withoutSignals(bpf.libc, () => bpf.run('PROG_TEST_RUN', fields));
   const at = attrs.ATTR.test;
@@ -302,7 +303,16 @@ function testRun(bpf: Bpf, fd: Fd, run: TestRun): TestRunResult {
 
 type LinkCalls = Pick<
   Kernel,
-  'linkCreate' | 'linkUpdate' | 'linkDetach' | 'linkInfo' | 'rawTracepointOpen' | 'pin' | 'pinned' | 'unpin'
+  | 'linkCreate'
+  | 'linkUpdate'
+  | 'linkDetach'
+  | 'linkInfo'
+  | 'iterCreate'
+  | 'iterRead'
+  | 'rawTracepointOpen'
+  | 'pin'
+  | 'pinned'
+  | 'unpin'
 >;
 
 export function linkCalls(libc: Libc): LinkCalls {
@@ -312,6 +322,16 @@ export function linkCalls(libc: Libc): LinkCalls {
     linkUpdate: (link, prog) => bpf.run('LINK_UPDATE', attrs.linkUpdateAttr(link, prog)),
     linkDetach: (link) => bpf.run('LINK_DETACH', attrs.singleAttr(link)),
     linkInfo: (fd) => infos.readLinkInfo(bpf.info(fd, infos.infoFields())),
+    iterCreate: (link) => bpf.open('ITER_CREATE', attrs.iterCreateAttr(link)),
+    iterRead(iter, buffer) {
+      for (;;) {
+        const count = libc.read(iter, buffer, buffer.length);
+        if (count >= 0) return count;
+        const errno = libc.errno();
+        // A million objects went by of which the program wrote nothing (bpf_seq_read): it goes on from there.
+        if (errno !== ERRNO.EAGAIN && errno !== ERRNO.EINTR) throw syscallError('read', errno);
+      }
+    },
     rawTracepointOpen: (prog, name) =>
       bpf.open('RAW_TRACEPOINT_OPEN', attrs.rawTracepointAttr(prog, name, bpf.addressOf), name),
     pin(fd, path) {

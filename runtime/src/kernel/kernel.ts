@@ -1,4 +1,6 @@
 import type { SyscallError } from '../errors.js';
+import type { IterSubject, LinkCalls } from './link-calls.js';
+import type { ProgCalls, VerifierLog } from './prog-calls.js';
 import type { TrafficCalls } from './traffic-calls.js';
 
 /**
@@ -6,7 +8,7 @@ import type { TrafficCalls } from './traffic-calls.js';
  * implements it over system calls, the fake kernel of `@bpfskel/runtime/testing` in memory. Every method that the
  * kernel can refuse throws a `SyscallError`. File descriptors are owned by the caller, close-on-exec, and never 0-2.
  */
-export interface Kernel extends TrafficCalls {
+export interface Kernel extends ProgCalls, LinkCalls, TrafficCalls {
   // Facts about the host.
   /** KERNEL_VERSION() of the running kernel as libbpf computes it (Debian and Ubuntu report it in their own way). */
   readonly version: number;
@@ -58,15 +60,7 @@ export interface Kernel extends TrafficCalls {
   /** The fd of a map by its id; ENOENT when it is gone. */
   mapById(id: number): Fd;
 
-  // bpf(2): programs, BTF, links.
-  /** On refusal the error is thrown after the kernel filled `prog.log`. */
-  progLoad(prog: ProgLoad): Fd;
-  progTestRun(fd: Fd, run: TestRun): TestRunResult;
-  progInfo(fd: Fd): ProgInfo;
-  /** BPF_PROG_BIND_MAP: keeps a map alive with a program that does not use it (since 5.10). */
-  progBindMap(prog: Fd, map: Fd): void;
-  /** The fd of a loaded program by its id; ENOENT when it is gone. */
-  progById(id: number): Fd;
+  // bpf(2): BTF, links; programs are in ProgCalls.
   btfLoad(btf: Uint8Array, log?: VerifierLog): Fd;
   /** The fd of the kernel's own BTF object with this id (modules; since 5.11). */
   btfById(id: number): Fd;
@@ -75,10 +69,6 @@ export interface Kernel extends TrafficCalls {
   /** Every BTF object in the kernel: its own (`vmlinux`), its modules', and those that were loaded. */
   btfObjects(): readonly BtfObject[];
   linkCreate(link: LinkCreate): Fd;
-  /** Exchanges the program of a live link. */
-  linkUpdate(link: Fd, prog: Fd): void;
-  linkDetach(link: Fd): void;
-  linkInfo(link: Fd): LinkInfo;
   /** BPF_PROG_QUERY: the programs on a hook of a device, a cgroup, a network namespace or a map, in the order they run. */
   progQuery(query: ProgQuery): ProgQueryResult;
   /** BPF_PROG_ATTACH: an attachment without a bpf_link, which lasts until progDetach or the end of its target. */
@@ -139,6 +129,8 @@ export interface Kernel extends TrafficCalls {
 }
 
 export type Fd = number;
+export type { IterSubject, LinkCalls, LinkInfo } from './link-calls.js';
+export type { ProgCalls, ProgInfo, ProgLoad, TestRun, TestRunResult, VerifierLog } from './prog-calls.js';
 export type {
   BpfRoute,
   TcDirection,
@@ -205,64 +197,6 @@ export interface MapInfo {
   mapExtra: bigint;
 }
 
-/** The verifier's log: `buffer` is filled as a C string. Level 1 explains, 2 explains at length, 4 prints statistics. */
-export interface VerifierLog {
-  level: number;
-  buffer: Uint8Array;
-  /** Set by progLoad(): bytes the whole log would take, 0 where the kernel does not say (before 6.4). */
-  trueSize?: number;
-}
-
-export interface ProgLoad {
-  type: number;
-  insns: Uint8Array;
-  license: string;
-  expectedAttachType?: number;
-  name?: string;
-  kernelVersion?: number;
-  flags?: number;
-  ifindex?: number;
-  btfFd?: Fd;
-  funcInfo?: { recordSize: number; bytes: Uint8Array };
-  lineInfo?: { recordSize: number; bytes: Uint8Array };
-  attachBtfId?: number;
-  /** The BTF object `attachBtfId` counts in (a module), or the program to extend; never both. */
-  attachBtfObjFd?: Fd;
-  attachProgFd?: Fd;
-  fdArray?: Int32Array;
-  tokenFd?: Fd;
-  log?: VerifierLog;
-}
-
-export interface ProgInfo {
-  type: number;
-  id: number;
-  name: string;
-  /** SHA-1 prefix of the loaded instructions, 16 hex digits, as bpftool prints it. */ tag: string;
-  /** Bytes of translated and of native code. */ xlatedSize: number;
-  jitedSize: number;
-  verifiedInsns: number;
-  mapIds: readonly number[];
-  btfId: number;
-}
-
-export interface TestRun {
-  data?: Uint8Array;
-  context?: Uint8Array;
-  dataOutSize?: number;
-  contextOutSize?: number;
-  repeat?: number;
-  flags?: number;
-  cpu?: number;
-  batchSize?: number;
-}
-export interface TestRunResult {
-  returnValue: number;
-  /** Average of one run in nanoseconds. */ duration: number;
-  data: Uint8Array;
-  context: Uint8Array;
-}
-
 export interface LinkCreate {
   prog: Fd;
   /** `enum bpf_attach_type`. */ attachType: number;
@@ -280,6 +214,8 @@ export interface LinkCreate {
     /** NFPROTO_*, NF_INET_*, lower priorities first, BPF_F_NETFILTER_IP_DEFRAG. */
     | { kind: 'netfilter'; family: number; hook: number; priority: number; flags: number }
     | UprobeMulti
+    /** What to go over, for the iterators that ask for it. */
+    | { kind: 'iter'; of: IterSubject | undefined }
     | { kind: 'none' };
 }
 /** Places in one executable or library, each with its cookie and counter where those are given. Linux 6.6. */
@@ -302,12 +238,6 @@ export interface BtfObject {
   name: string;
   kernel: boolean;
 }
-export interface LinkInfo {
-  type: number;
-  id: number;
-  progId: number;
-}
-
 export interface ProgQuery {
   /** What has the hook: a descriptor (cgroup, network namespace, map) or a device's index (tcx, netkit). */
   target: { fd: Fd } | { ifindex: number };

@@ -1,7 +1,7 @@
 import { hostLittleEndian } from '../bytes.js';
 import { BPF_CMD, BPF_PROG_TYPE, kernelVersion } from '../uapi.js';
-import { progLoadAttr } from './attr.js';
 import type { Libc } from './libc.js';
+import { progLoadAttr } from './prog-attr.js';
 
 const RLIMIT_MEMLOCK = 8;
 const BPF_FUNC_KTIME_GET_COARSE_NS = 160;

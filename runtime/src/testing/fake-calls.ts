@@ -17,6 +17,7 @@ import type {
 } from '../kernel/kernel.js';
 import { kernelVersion } from '../uapi.js';
 import type { FakeProgram } from './descriptors.js';
+import { bytesOf, FakeFile } from './fake-files.js';
 import type { FakeMap } from './fake-map.js';
 import { FakeMapCalls } from './fake-map-calls.js';
 import { refusal } from './refusal.js';
@@ -149,6 +150,18 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
   progDetach(detach: ProgDetach): void {
     this.enter('progDetach');
     this.attachments.detachProgram(detach);
+  }
+
+  iterCreate(link: Fd): Fd {
+    const { program } = this.descriptors.get(link, 'link', 'bpf(BPF_ITER_CREATE)').link;
+    this.enter('iterCreate', program.name);
+    const file = new FakeFile(bytesOf(this.script.iterate(program.name))).open();
+    return this.descriptors.open({ kind: 'file', path: `iterator ${program.name}`, file });
+  }
+
+  iterRead(iter: Fd, buffer: Uint8Array): number {
+    this.enter('iterRead');
+    return this.descriptors.get(iter, 'file', 'read').file.read(buffer);
   }
 
   rawTracepointOpen(prog: Fd, name?: string): Fd {

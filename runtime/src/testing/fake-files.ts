@@ -118,6 +118,6 @@ export class FakeOpenFile extends Readable {
   }
 }
 
-function bytesOf(content: string | Uint8Array): Uint8Array {
+export function bytesOf(content: string | Uint8Array): Uint8Array {
   return typeof content === 'string' ? new TextEncoder().encode(content) : content.slice();
 }

@@ -116,6 +116,11 @@ export class FakeKernel extends FakeCalls {
     this.script.answerTestRun(name, answer);
   }
 
+  /** Writes what the iterator called `name` has for a reader: text, or bytes of structs. By default nothing. */
+  onIterate(name: string, write: () => string | Uint8Array): void {
+    this.script.answerIteration(name, write);
+  }
+
   /** Makes a file of the host, such as one of procfs; with undefined there is none. */
   setFile(path: string, content: string | Uint8Array | undefined): void {
     this.files.set(path, content);

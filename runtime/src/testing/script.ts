@@ -24,6 +24,7 @@ interface Verdict {
 export class Script {
   readonly #failures = new Map<keyof Kernel, Failure[]>();
   readonly #verdicts = new Map<string, Verdict>();
+  readonly #iterations = new Map<string, () => string | Uint8Array>();
   readonly #testRuns = new Map<string, (run: TestRun) => Partial<TestRunResult>>();
 
   fail(call: keyof Kernel, errno: ErrnoName | number, { times, name }: FailingOptions): void {
@@ -60,6 +61,15 @@ export class Script {
       }
     }
     throw refusal('bpf(BPF_PROG_LOAD)', verdict.errno);
+  }
+
+  answerIteration(name: string, write: () => string | Uint8Array): void {
+    this.#iterations.set(cut(name), write);
+  }
+
+  /** What the program of an iterator writes in one pass. */
+  iterate(name: string): string | Uint8Array {
+    return this.#iterations.get(cut(name))?.() ?? '';
   }
 
   answerTestRun(name: string, answer: (run: TestRun) => Partial<TestRunResult>): void {
@@ -106,6 +116,8 @@ const commands: Readonly<Partial<Record<keyof Kernel, string>>> = {
   linkCreate: 'LINK_CREATE',
   linkUpdate: 'LINK_UPDATE',
   linkDetach: 'LINK_DETACH',
+  linkInfo: 'OBJ_GET_INFO_BY_FD',
+  iterCreate: 'ITER_CREATE',
   rawTracepointOpen: 'RAW_TRACEPOINT_OPEN',
   pin: 'OBJ_PIN',
   pinned: 'OBJ_GET',
@@ -118,6 +130,7 @@ const others: Readonly<Partial<Record<keyof Kernel, string>>> = {
   listDirectory: 'open',
   fileFacts: 'stat',
   openFile: 'open',
+  iterRead: 'read',
   pidfdOpen: 'pidfd_open',
   unpin: 'unlink',
   perfEventOpen: 'perf_event_open',
