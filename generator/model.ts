@@ -155,7 +155,16 @@ function hasType(btf: Btf, typeId: number, size: number): boolean {
 }
 
 function mapEntry(map: MapSpec, context: Context): Entry {
-  const kind = mapKindOf(map.type);
+  return {
+    doc: comment(mapDoc(map, context.btf)),
+    key: propertyKey(map.name),
+    value: mapShape(map, context),
+  };
+}
+
+/** What the runtime is told of a map: `hash(u32, Stats)`, `arrayOfMaps(hash(u32, Stats))`. */
+function mapShape(map: MapSpec, context: Context): string {
+  const kind = mapKindOf(map.type, map.flags);
   const codecs = kind.codecs.map((role) => {
     const record = role === 'value' && context.btf && recordType(context.btf, map, context.options.records);
     if (record && context.table) return context.table.of(record).codec();
@@ -163,11 +172,8 @@ function mapEntry(map: MapSpec, context: Context): Entry {
     const [typeId, size] = role === 'key' ? [map.keyTypeId, map.keySize] : [map.valueTypeId, map.valueSize];
     return sizedCodec(context, typeId, size);
   });
-  return {
-    doc: comment(mapDoc(map, context.btf)),
-    key: propertyKey(map.name),
-    value: `${context.imports.value(kind.kindName)}(${codecs.join(', ')})`,
-  };
+  const inner = kind.holdsMaps && map.inner !== undefined ? [mapShape(map.inner, context)] : [];
+  return `${context.imports.value(kind.kindName)}(${[...codecs, ...inner].join(', ')})`;
 }
 
 function sizedCodec({ btf, table, imports }: Context, typeId: number, size: number): string {
@@ -198,6 +204,7 @@ function entryCount(count: number): string {
 
 function mapTypes(btf: Btf, map: MapSpec): string {
   const key = map.keyTypeId ? declaration(btf, map.keyTypeId) : '';
+  if (map.inner !== undefined) return `: ${key || `${map.keySize} bytes`} to ${mapDoc(map.inner, btf)}`;
   const value = map.valueTypeId ? declaration(btf, map.valueTypeId) : '';
   if (key === '' && value === '') return '';
   return key === '' ? `: ${value}` : `: ${key} to ${value || `${map.valueSize} bytes`}`;

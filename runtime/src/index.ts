@@ -1,6 +1,10 @@
 // The public names of @bpfskel/runtime. Symbols above the line are what applications use.
 
+export { arrayOf } from './codec/array.js';
 export type { Codec, CodecType } from './codec/codec.js';
+export { bytes } from './codec/raw.js';
+export { bool, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, u128 } from './codec/scalars.js';
+export { text } from './codec/text.js';
 export {
   BpfError,
   isBpfError,
@@ -17,8 +21,10 @@ export type { LoadOptions } from './loader/load.js';
 export type { OpenMap, OpenProgram, ProgramTarget } from './loader/open-object.js';
 export type {
   ArrayMap,
+  ArrayOfMaps,
   BloomFilter,
   HashMap,
+  HashOfMaps,
   LpmTrieMap,
   LruHashMap,
   LruPerCpuHashMap,
@@ -31,13 +37,35 @@ export type {
   RingBuffer,
   StackMap,
 } from './map/index.js';
-export type { BpfMap } from './map/map.js';
+// The kinds, to type a map that is opened without its skeleton: `hash(u32, Stats)`.
+export {
+  array,
+  arrayOfMaps,
+  bloomFilter,
+  hash,
+  hashOfMaps,
+  lpmTrie,
+  lruHash,
+  lruPercpuHash,
+  otherMap,
+  percpuArray,
+  percpuHash,
+  perfEventArray,
+  progArray,
+  queue,
+  ringbuf,
+  stack,
+} from './map/index.js';
+export type { BpfMap, MapShape } from './map/map.js';
+export type { InnerOptions } from './map/map-of-maps.js';
 export type { GetOptions, SetOptions } from './map/options.js';
+export type { OwnedMap } from './map/owned.js';
 export { Prefix } from './map/prefix.js';
 // Plumbing: for tools that look into objects and for those who bring their own kernel.
 export { parseObject } from './object/parse.js';
 export type { ObjectSpec } from './object/spec.js';
 export { type KernelLoadOptions, type LoadableObject, objectName, openObject } from './open.js';
+export { type OpenMapOptions, openMapById, openPinnedMap } from './open-map.js';
 export type {
   FentryProgram,
   FexitProgram,

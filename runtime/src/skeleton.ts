@@ -10,9 +10,12 @@ import { BpfError, printable } from './errors.js';
 import type { Link } from './link/link.js';
 import type { LiveObject } from './loader/live-object.js';
 import type { OpenMap, OpenProgram } from './loader/open-object.js';
+import type { BpfMap, MapShape } from './map/map.js';
+import type { OwnedMap } from './map/owned.js';
 import { sectionIdentifier } from './object/globals.js';
-import type { ObjectSpec } from './object/spec.js';
+import type { MapSpec, ObjectSpec } from './object/spec.js';
 import { type KernelLoadOptions, LoadableObject, parseNamed } from './open.js';
+import { type OpenMapOptions, openPinnedMap } from './open-map.js';
 
 /** What a generated module exports under the object's name. */
 export interface Skeleton<Open, Live> {
@@ -22,9 +25,21 @@ export interface Skeleton<Open, Live> {
   open(options?: KernelLoadOptions): Open;
   /** `open().load(options)` for objects that need no settings. */
   openAndLoad(options?: KernelLoadOptions): Live;
+  /**
+   * Opens one of the object's maps that somebody pinned, another process perhaps: the object is not loaded for it.
+   * @throws BpfError ENOENT when nothing is at `path`, EINVAL when it is no map, ERR_BPF_LAYOUT when it is another one
+   */
+  openPinnedMap<Name extends keyof MapsOf<Live> & string>(
+    name: Name,
+    path: string,
+    options?: OpenMapOptions,
+  ): OwnedMap<Extract<MapsOf<Live>[Name], BpfMap>>;
   /** The embedded object file. */
   elfBytes(): Uint8Array;
 }
+
+/** The maps of a live skeleton by name. */
+type MapsOf<Live> = Live extends { readonly maps: infer Maps } ? Maps : never;
 
 /** An object between open and load. */
 export type OpenSkeleton<D extends Description, Live> = {
@@ -79,6 +94,14 @@ export function skeleton<const D extends Description>(
     objectName: description.name,
     open,
     openAndLoad: (options) => open(options).load(),
+    openPinnedMap(name, path, options = {}) {
+      const shape = Object.entries(description.maps).find(([map]) => map === name)?.[1];
+      if (shape === undefined) {
+        throw new BpfError('ERR_BPF_NAME', `${printable(description.name)} has no map "${printable(name)}"`);
+      }
+      // The shape of this name says what its map is.
+      return openPinnedMap(path, shape, options) as never;
+    },
     elfBytes: () => elf().slice(),
   };
 }
@@ -185,6 +208,20 @@ function* sectionsOf(description: Description, spec: ObjectSpec) {
   }
 }
 
+/** In which size a skeleton's codecs and the object's map differ, inner maps included; undefined in none. */
+function misfitOf(shape: MapShape, map: MapSpec): string | undefined {
+  for (const [what, codec, size] of [
+    ['key', shape.key, map.keySize],
+    ['value', shape.value, map.valueSize],
+  ] as const) {
+    // Ring and perf buffers have records; their value size is the kernel's affair.
+    if (codec !== undefined && size !== 0 && !shape.kind.codecsAreRecords && codec.size !== size) {
+      return `${what}s of map "${printable(map.name)}" are ${size} bytes in the object and ${codec.size} in the skeleton`;
+    }
+  }
+  return shape.inner && map.inner && misfitOf(shape.inner, map.inner);
+}
+
 /** Refuses a skeleton whose codecs and object disagree: edited by hand, or a section that is no longer there. */
 function checkLayout(description: Description, spec: ObjectSpec): void {
   const name = printable(description.name);
@@ -193,17 +230,8 @@ function checkLayout(description: Description, spec: ObjectSpec): void {
   for (const [mapName, shape] of Object.entries(description.maps)) {
     const map = spec.maps.find((candidate) => candidate.name === mapName);
     if (map === undefined) throw disagree(`the object has no map "${printable(mapName)}"`);
-    for (const [what, codec, size] of [
-      ['key', shape.key, map.keySize],
-      ['value', shape.value, map.valueSize],
-    ] as const) {
-      // Ring and perf buffers have records; their value size is the kernel's affair.
-      if (codec !== undefined && size !== 0 && !shape.kind.codecsAreRecords && codec.size !== size) {
-        throw disagree(
-          `${what}s of map "${printable(mapName)}" are ${size} bytes in the object and ${codec.size} in the skeleton`,
-        );
-      }
-    }
+    const misfit = misfitOf(shape, map);
+    if (misfit !== undefined) throw disagree(misfit);
   }
   for (const progName of Object.keys(description.progs)) {
     if (!spec.programs.some((program) => program.name === progName)) {

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { MapCreate } from '../../runtime/src/kernel/kernel.js';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
+import { hash } from '../../runtime/src/map/hash.js';
 import { mapKindOf } from '../../runtime/src/map/kinds.js';
 import type { BpfMap, MapShape } from '../../runtime/src/map/map.js';
+import { queue } from '../../runtime/src/map/queue.js';
+import { openMapById, openPinnedMap } from '../../runtime/src/open-map.js';
 import { BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
-import { type LiveMap, liveMap } from '../unit/live-map.js';
+import { type LiveMap, liveMap, u32 } from '../unit/live-map.js';
 import { openFds } from './link-contract.js';
 
 /** What one map type brings to the contract. */
@@ -16,6 +19,8 @@ export interface MapCase<M extends BpfMap> {
   readonly when?: boolean;
   readonly shape: MapShape<M>;
   readonly attributes: Partial<MapCreate>;
+  /** What the maps in a map of maps are. */
+  readonly inner?: MapCreate;
   /** Puts something into the map. */
   put(map: M): void;
   /** What the map shows now. */
@@ -45,7 +50,7 @@ export function mapContract<M extends BpfMap>(one: MapCase<M>): void {
     };
     const using = (test: (live: LiveMap<M>) => void) => () => {
       const before = openFds();
-      const live = liveMap(kernel, shape, attributes);
+      const live = liveMap(kernel, shape, attributes, one.inner);
       try {
         test(live);
       } finally {
@@ -83,9 +88,35 @@ export function mapContract<M extends BpfMap>(one: MapCase<M>): void {
     it.runIf(when)(
       'has the class of its kind with types and without',
       using(({ map, handle }) => {
-        expect(mapKindOf(handle.type)).toBe(shape.kind);
+        expect(mapKindOf(handle.type, handle.flags)).toBe(shape.kind);
         expect(shape.kind.open(handle, undefined, undefined)).toBeInstanceOf(map.constructor);
         expect(map.info()).toMatchObject({ type: handle.type, name: 'table' });
+      }),
+    );
+
+    it.runIf(when)(
+      'is the same map through its pin and by its id',
+      using(({ map }) => {
+        one.put(map);
+        const path = `/sys/fs/bpf/contract_${process.pid}`;
+        map.pin(path);
+        try {
+          using pinned = openPinnedMap(path, shape);
+          expect(one.see(pinned)).toEqual(one.shown);
+          expect([pinned.name, pinned.info()]).toEqual(['table', map.info()]);
+        } finally {
+          kernel.unpin(path);
+        }
+        using again = openMapById(map.info().id, shape);
+        expect(again.info()).toEqual(map.info());
+        again.close();
+        expect(() => one.see(again)).toThrow('use map "table": it is closed');
+        expect(() => openPinnedMap(path, shape)).toThrow(/ENOENT/);
+        const wrong: () => unknown =
+          type === 'QUEUE'
+            ? () => openMapById(map.info().id, hash(u32, u32))
+            : () => openMapById(map.info().id, queue(u32));
+        expect(wrong).toThrow(/^open map id \d+: it is a BPF_MAP_TYPE_\w+, and not a BPF_MAP_TYPE_/);
       }),
     );
 

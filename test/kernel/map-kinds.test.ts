@@ -1,20 +1,25 @@
 import { expect } from 'vitest';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import { array } from '../../runtime/src/map/array.js';
+import { arrayOfMaps } from '../../runtime/src/map/array-of-maps.js';
 import { bloomFilter } from '../../runtime/src/map/bloom-filter.js';
-import { hash } from '../../runtime/src/map/hash.js';
+import { HashMap, hash } from '../../runtime/src/map/hash.js';
+import { hashOfMaps } from '../../runtime/src/map/hash-of-maps.js';
 import { lpmTrie } from '../../runtime/src/map/lpm-trie.js';
 import { lruHash } from '../../runtime/src/map/lru-hash.js';
 import { lruPercpuHash } from '../../runtime/src/map/lru-percpu-hash.js';
+import type { MapOfMaps } from '../../runtime/src/map/map-of-maps.js';
+import { adoptMap } from '../../runtime/src/map/owned.js';
 import { percpuArray } from '../../runtime/src/map/percpu-array.js';
 import { percpuHash } from '../../runtime/src/map/percpu-hash.js';
 import { queue } from '../../runtime/src/map/queue.js';
 import { stack } from '../../runtime/src/map/stack.js';
-import { BPF_F_NO_PREALLOC } from '../../runtime/src/uapi.js';
+import { BPF_F_NO_PREALLOC, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
 import { Sample, sample, u32, u64 } from '../unit/live-map.js';
 import { mapContract } from './map-contract.js';
 
-const cpus = linuxKernel().possibleCpus();
+const kernel = linuxKernel();
+const cpus = kernel.possibleCpus();
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 const sorted = (keys: Iterable<number>) => [...keys].sort((a, b) => a - b);
 
@@ -136,16 +141,103 @@ for (const [type, shape, order] of [
     shape,
     attributes: { keySize: 0, valueSize: 4, maxEntries: 3 },
     put: (map) => map.push(1).push(2).push(3),
-    see: (map) => [map.peek(), ...map.drain()],
-    shown: [order[0], ...order],
+    see: (map) => map.peek(),
+    shown: order[0],
     refuse: (map) => map.push(1).push(2).push(3).push(4),
     refusal: /map "table" is full: max_entries is 3/,
     more: {
+      'gives its elements in its order': (map) => {
+        expect([...map.push(1).push(2).push(3).drain()]).toEqual(order);
+        expect([map.pop(), map.peek()]).toEqual([undefined, undefined]);
+      },
       'drops the oldest for a new one when told to': (map) => {
         map.push(1).push(2).push(3).push(4, { evict: true });
         expect(sorted(map.drain())).toEqual([2, 3, 4]);
         map.clear();
         expect(map.pop()).toBeUndefined();
+      },
+    },
+  });
+}
+
+const inner = { type: BPF_MAP_TYPE.HASH, name: 'inner', keySize: 4, valueSize: 16, maxEntries: 8 };
+for (const [type, shape] of [
+  ['ARRAY_OF_MAPS', arrayOfMaps(hash(u32, Sample))],
+  ['HASH_OF_MAPS', hashOfMaps(u32, hash(u32, Sample))],
+] as const) {
+  mapContract<MapOfMaps<number, HashMap<number, Sample>>>({
+    type,
+    shape,
+    inner,
+    attributes: { valueSize: 4 },
+    put(map) {
+      using first = map.createInner();
+      using second = map.createInner({ maxEntries: 2 });
+      map.set(3, first.set(1, sample(1))).set(5, second.set(2, sample(2)));
+    },
+    see: (map) => [
+      [...map.keys()].sort().map((key) => {
+        using one = map.get(key);
+        return [key, ...(one?.keys() ?? [])];
+      }),
+      map.has(3),
+      map.has(4),
+      map.size,
+    ],
+    shown: [
+      [
+        [3, 1],
+        [5, 2],
+      ],
+      true,
+      false,
+      2,
+    ],
+    refuse(map) {
+      using live = adoptMap(kernel.mapCreate({ ...inner, type: BPF_MAP_TYPE.ARRAY, valueSize: 4 }), {
+        kernel,
+        shape: array(u32),
+        what: 'inner',
+      });
+      map.set(1, live);
+    },
+    refusal:
+      /^set 1 of map "table": .*\(EINVAL\): map "inner" has type 2 and not 1, value size 4 and not 16$/,
+    more: {
+      'gives inner maps of the right class, which can be changed and closed': (map) => {
+        using made = map.createInner();
+        map.set(1, made);
+        const got = map.get(1);
+        expect(got).toBeInstanceOf(HashMap);
+        got?.set(7, sample(7));
+        expect(made.get(7)).toEqual(sample(7));
+        got?.close();
+        expect(() => got?.get(7)).toThrow('use map "inner": it is closed');
+        expect([map.id(1), map.get(2), map.id(2)]).toEqual([made.info().id, undefined, undefined]);
+      },
+      'keeps an inner map alive, and lets it go': (map) => {
+        map.createInner().set(1, sample(1));
+        using made = map.createInner();
+        map.set(1, made);
+        expect([map.delete(1), map.delete(1), map.get(1)]).toEqual([true, false, undefined]);
+        map.set(2, made).set(3, made).clear();
+        expect([...map.keys()]).toEqual([]);
+      },
+      'shows its inner maps one by one': (map) => {
+        using made = map.createInner();
+        map.set(1, made).set(2, made.set(9, sample(9)));
+        const seen: unknown[] = [];
+        map.forEach((one, key) => {
+          seen.push([key, one.get(9)]);
+        });
+        expect(seen.sort()).toEqual([
+          [1, sample(9)],
+          [2, sample(9)],
+        ]);
+      },
+      'closes what was left open with itself': (map) => {
+        map.set(1, map.createInner());
+        map.get(1);
       },
     },
   });

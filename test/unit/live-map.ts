@@ -1,6 +1,7 @@
 import type { Codec } from '../../runtime/src/codec/codec.js';
 import { BpfError } from '../../runtime/src/errors.js';
 import type { Kernel, MapCreate } from '../../runtime/src/kernel/kernel.js';
+import { mapKindOf } from '../../runtime/src/map/kinds.js';
 import type { BpfMap, MapHandle, MapShape } from '../../runtime/src/map/map.js';
 
 /** A map on its own, in place of an object that owns it. */
@@ -17,13 +18,21 @@ export function liveMap<M extends BpfMap>(
   kernel: Kernel,
   shape: MapShape<M>,
   attributes: MapCreate,
+  inner?: MapCreate,
 ): LiveMap<M> {
-  const { handle, fd, detach, destroy } = liveHandle(kernel, attributes);
-  return { map: shape.kind.open(handle, shape.key, shape.value), fd, handle, detach, destroy };
+  const { handle, fd, detach, destroy } = liveHandle(kernel, attributes, inner);
+  return { map: shape.kind.open(handle, shape.key, shape.value, shape.inner), fd, handle, detach, destroy };
 }
 
-export function liveHandle(kernel: Kernel, attributes: MapCreate): Omit<LiveMap<never>, 'map'> {
-  const fd = kernel.mapCreate(attributes);
+/** `inner`: what the maps in a map of maps are. */
+export function liveHandle(
+  kernel: Kernel,
+  attributes: MapCreate,
+  inner?: MapCreate,
+): Omit<LiveMap<never>, 'map'> {
+  const template = inner && kernel.mapCreate(inner);
+  const fd = kernel.mapCreate({ ...attributes, ...(template !== undefined && { innerMapFd: template }) });
+  if (template !== undefined) kernel.close(template);
   const onClose: (() => void)[] = [];
   const onDetach: (() => void)[] = [];
   let open = true;
@@ -35,6 +44,7 @@ export function liveHandle(kernel: Kernel, attributes: MapCreate): Omit<LiveMap<
     valueSize: attributes.valueSize,
     maxEntries: attributes.maxEntries,
     flags: attributes.flags ?? 0,
+    inner: { kindOf: ({ type, flags }) => mapKindOf(type, flags), attributes: () => inner },
     fd() {
       if (!open) throw new BpfError('ERR_BPF_STATE', 'use map: test is destroyed');
       return fd;

@@ -23,6 +23,8 @@ export interface CreatedMap {
   readonly fd: Fd | undefined;
   /** What the kernel was asked for, after rounding. */
   readonly attributes: MapCreate;
+  /** Of maps that hold maps: what those are created with. */
+  readonly inner?: MapCreate;
   /** True for a map that was pinned by somebody else: its contents are theirs. */
   readonly reused: boolean;
   /** An arena's memory, which must be mapped before a program may use it. */
@@ -61,12 +63,13 @@ function make(
   const { kernel } = ownership;
   const { spec } = open;
   const attributes = mapAttributes(spec, open.maxEntries, context);
-  const map = { open, attributes, reused: false };
+  const inner = spec.inner && mapAttributes(spec.inner, spec.inner.maxEntries, context);
+  const map = { open, attributes, reused: false, ...(inner && { inner }) };
   if (!open.autocreate || (isData(spec) && !supports(globalData, kernel))) return { ...map, fd: undefined };
   const path = pinPathOf(open, pinRoot);
   const pinned = path === undefined ? undefined : reuse(ownership, spec, path, attributes);
   if (pinned !== undefined) return { ...map, fd: pinned, reused: true };
-  const fd = createWithInner(open, ownership, attributes, context);
+  const fd = createWithInner(open, ownership, attributes, inner);
   if (isData(spec)) fill(kernel, object, open, fd);
   return { ...map, fd };
 }
@@ -98,15 +101,17 @@ function createWithInner(
   open: OpenMap,
   ownership: Ownership,
   attributes: MapCreate,
-  context: AttributeContext,
+  inner: MapCreate | undefined,
 ): Fd {
   const { kernel } = ownership;
-  const { inner } = open.spec;
-  if (inner === undefined) return ownership.fd(create(kernel, open.spec, attributes));
+  const { spec } = open;
+  if (spec.inner === undefined || inner === undefined) {
+    return ownership.fd(create(kernel, spec, attributes));
+  }
   // The kernel copies the inner map's shape; the map itself is not needed afterwards.
-  const template = create(kernel, inner, mapAttributes(inner, inner.maxEntries, context));
+  const template = create(kernel, spec.inner, inner);
   try {
-    return ownership.fd(create(kernel, open.spec, { ...attributes, innerMapFd: template }));
+    return ownership.fd(create(kernel, spec, { ...attributes, innerMapFd: template }));
   } finally {
     kernel.close(template);
   }

@@ -21,7 +21,7 @@ export interface LoadedProgram {
   readonly fd: Fd;
 }
 
-function handleOf({ open, fd, attributes }: CreatedMap, ownership: Ownership): MapHandle {
+function handleOf({ open, fd, attributes, inner }: CreatedMap, ownership: Ownership): MapHandle {
   return {
     kernel: ownership.kernel,
     name: open.name,
@@ -30,6 +30,17 @@ function handleOf({ open, fd, attributes }: CreatedMap, ownership: Ownership): M
     valueSize: attributes.valueSize,
     maxEntries: attributes.maxEntries,
     flags: attributes.flags ?? 0,
+    mapExtra: attributes.mapExtra ?? 0n,
+    ...(inner && {
+      inner: {
+        kindOf: ({ type, flags }) => mapKindOf(type, flags),
+        attributes: () => {
+          // They name the object's BTF by its descriptor.
+          ownership.assertLive(`use map "${open.name}"`);
+          return inner;
+        },
+      },
+    }),
     fd: () => {
       if (fd === undefined) {
         throw new BpfError(
@@ -52,8 +63,8 @@ export function liveMaps(
   return new Map(
     created.map((map) => {
       const shape = shapes.get(map.open.name);
-      const kind = shape?.kind ?? mapKindOf(map.attributes.type);
-      return [map.open.name, kind.open(handleOf(map, ownership), shape?.key, shape?.value)];
+      const kind = shape?.kind ?? mapKindOf(map.attributes.type, map.attributes.flags);
+      return [map.open.name, kind.open(handleOf(map, ownership), shape?.key, shape?.value, shape?.inner)];
     }),
   );
 }

@@ -1,7 +1,9 @@
 // One line a map kind. kinds.ts finds the kinds among these exports.
 export * from './array.js';
+export * from './array-of-maps.js';
 export * from './bloom-filter.js';
 export * from './hash.js';
+export * from './hash-of-maps.js';
 export * from './lpm-trie.js';
 export * from './lru-hash.js';
 export * from './lru-percpu-hash.js';

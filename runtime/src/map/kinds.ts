@@ -2,16 +2,16 @@ import * as all from './index.js';
 import { type MapKind, mapKindIn } from './map.js';
 import { otherMap } from './other.js';
 
-const byType = new Map<number, MapKind>(
-  Object.values(all)
-    .flatMap((exported) => mapKindIn(exported) ?? [])
-    .flatMap((kind) => kind.types.map((type) => [type, kind] as const)),
-);
+const kinds = Object.values(all).flatMap((exported) => mapKindIn(exported) ?? []);
+const byType = new Map<number, MapKind[]>();
+for (const kind of kinds) {
+  for (const type of kind.types) byType.set(type, [...(byType.get(type) ?? []), kind]);
+}
 const other = mapKindIn(otherMap);
 
-/** The kind of maps of an `enum bpf_map_type`; `otherMap` for types that have no class of their own. */
-export function mapKindOf(type: number): MapKind {
-  const kind = byType.get(type) ?? other;
+/** The kind of maps of an `enum bpf_map_type`, with flags BPF_F_*; `otherMap` for types that have no class of their own. */
+export function mapKindOf(type: number, flags = 0): MapKind {
+  const kind = byType.get(type)?.find(({ suits }) => suits === undefined || suits(flags)) ?? other;
   if (kind === undefined) throw new Error('otherMap declares no kind');
   return kind;
 }

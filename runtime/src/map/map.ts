@@ -1,5 +1,5 @@
 import type { Codec } from '../codec/codec.js';
-import type { Fd, Kernel, MapInfo } from '../kernel/kernel.js';
+import type { Fd, Kernel, MapCreate, MapInfo } from '../kernel/kernel.js';
 
 /** What a live map is given by its object. */
 export interface MapHandle {
@@ -13,12 +13,24 @@ export interface MapHandle {
   readonly valueSize: number;
   readonly maxEntries: number;
   readonly flags: number;
+  /** What each type makes of it: hash functions, an address. */
+  readonly mapExtra?: bigint;
+  /** Of maps that hold maps. */
+  readonly inner?: InnerMaps;
   /** The live descriptor; throws ERR_BPF_STATE once the object is destroyed. */
   fd(): Fd;
   /** Runs when the object is destroyed, before the descriptor is closed: streams end, mappings go. */
   onClose(listener: () => void): void;
   /** Runs each time the object is detached as a whole: streams deliver what is left and end. */
   onDetach?(listener: () => void): void;
+}
+
+/** What is known of the maps in a map. */
+export interface InnerMaps {
+  /** The kind of an inner map that no skeleton types. */
+  kindOf(map: { readonly type: number; readonly flags: number }): MapKind;
+  /** What the object declares them as; undefined where no object is at hand. */
+  attributes?(): MapCreate | undefined;
 }
 
 /** A map in the kernel. Each kind adds what one can do with it. */
@@ -63,8 +75,9 @@ export class BpfMap {
   }
 
   /** Makes the map's contents reachable beyond this process, under a path in a BPF file system. Linux 4.4. */
-  pin(path: string): void {
+  pin(path: string): this {
     this.handle.kernel.pin(this.fd, path);
+    return this;
   }
 
   /** Refuses every later write from user space. Linux 5.2. */
@@ -79,11 +92,20 @@ export interface MapKind<M extends BpfMap = BpfMap> {
   readonly kindName: string;
   /** `enum bpf_map_type` values. */
   readonly types: readonly number[];
+  /** Where flags of the map decide between kinds of one type: those that are this kind's. */
+  readonly suits?: (flags: number) => boolean;
   /** Which codecs a skeleton passes, in this order. */
   readonly codecs: readonly ('key' | 'value')[];
   /** True when the value codec is of the records of a stream, whose size the map does not know. */
   readonly codecsAreRecords?: boolean;
-  open(handle: MapHandle, key: Codec<unknown> | undefined, value: Codec<unknown> | undefined): M;
+  /** True when a skeleton passes the shape of the inner maps last. */
+  readonly holdsMaps?: boolean;
+  open(
+    handle: MapHandle,
+    key: Codec<unknown> | undefined,
+    value: Codec<unknown> | undefined,
+    inner?: MapShape | undefined,
+  ): M;
 }
 
 /** A map as a skeleton states it. */
@@ -91,6 +113,8 @@ export interface MapShape<M extends BpfMap = BpfMap> {
   readonly kind: MapKind<M>;
   readonly key?: Codec<unknown>;
   readonly value?: Codec<unknown>;
+  /** Of maps that hold maps: what those are. */
+  readonly inner?: MapShape;
   /** Phantom: the class of the live map. */
   readonly map?: M;
 }

@@ -131,6 +131,14 @@ export class FakeSlots<T extends { readonly id?: number }> extends FakeMap {
     return there;
   }
 
+  /** Every slot has a key, whether something is in it or not. */
+  override nextKey(key: Uint8Array | null, next: Uint8Array): boolean {
+    const index = key === null ? 0 : this.#number(key) + 1;
+    if (index > this.maxEntries) return this.nextKey(null, next);
+    if (index < this.maxEntries) next.set(this.#word(index));
+    return index < this.maxEntries;
+  }
+
   #number(bytes: Uint8Array): number {
     return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, this.littleEndian);
   }

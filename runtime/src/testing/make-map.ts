@@ -5,6 +5,7 @@ import { FakeArena } from './fake-arena.js';
 import { FakeArray, FakeSlots } from './fake-array.js';
 import { FakeBloom } from './fake-bloom.js';
 import { FakeHash, type FakeMap, type FakeMapFacts } from './fake-map.js';
+import { FakeArrayOfMaps, FakeHashOfMaps } from './fake-map-of-maps.js';
 import type { FakePerfEvent } from './fake-perf.js';
 import { FakeQueue, FakeRingMap } from './fake-queue.js';
 import { FakeTrie } from './fake-trie.js';
@@ -18,7 +19,7 @@ export interface MapMaker {
   possibleCpus(): number;
   /** The objects that a slot of a map can hold; each refuses a descriptor of something else. */
   programBehind(fd: Fd): { readonly id: number };
-  mapBehind(fd: Fd): { readonly id: number };
+  mapBehind(fd: Fd): FakeMap;
   perfEventBehind(fd: Fd): FakePerfEvent;
 }
 
@@ -62,7 +63,9 @@ export function makeMap(attributes: MapCreate, id: number, kernel: MapMaker): Fa
     case BPF_MAP_TYPE.PROG_ARRAY:
       return new FakeSlots(attributes, facts, (fd) => kernel.programBehind(fd));
     case BPF_MAP_TYPE.ARRAY_OF_MAPS:
-      return new FakeSlots(attributes, facts, (fd) => kernel.mapBehind(fd));
+      return new FakeArrayOfMaps(attributes, facts, (fd) => kernel.mapBehind(fd));
+    case BPF_MAP_TYPE.HASH_OF_MAPS:
+      return new FakeHashOfMaps(attributes, facts, (fd) => kernel.mapBehind(fd));
     case BPF_MAP_TYPE.PERF_EVENT_ARRAY:
       return new FakeSlots<{ id?: number; event: FakePerfEvent }>(attributes, facts, (fd) => ({
         event: kernel.perfEventBehind(fd),
