@@ -15,7 +15,11 @@ export {
 } from './errors.js';
 export type { Kernel } from './kernel/kernel.js';
 export { linuxKernel } from './kernel/linux.js';
+export type { CgroupOptions } from './link/cgroup.js';
+export type { AttachedProgram, CgroupMode, CgroupPrograms } from './link/cgroup-programs.js';
+export type { FileTarget } from './link/file-target.js';
 export type { Link } from './link/link.js';
+export type { Anchor, OrderOptions } from './link/order.js';
 export type { LiveObject } from './loader/live-object.js';
 export type { LoadOptions } from './loader/load.js';
 export type { OpenMap, OpenProgram, ProgramTarget } from './loader/open-object.js';
@@ -67,6 +71,14 @@ export type { ObjectSpec } from './object/spec.js';
 export { type KernelLoadOptions, type LoadableObject, objectName, openObject } from './open.js';
 export { type OpenMapOptions, openMapById, openPinnedMap } from './open-map.js';
 export type {
+  CgroupDeviceProgram,
+  CgroupLink,
+  CgroupProgram,
+  CgroupSkbProgram,
+  CgroupSockAddrProgram,
+  CgroupSockoptProgram,
+  CgroupSockProgram,
+  CgroupSysctlProgram,
   FentryProgram,
   FexitProgram,
   FmodRetProgram,
@@ -74,10 +86,12 @@ export type {
   IterProgram,
   KprobeProgram,
   KretprobeProgram,
+  LsmCgroupProgram,
   LsmProgram,
   OtherProgram,
   RawTracepointProgram,
   SocketFilterProgram,
+  SockOpsProgram,
   TpBtfProgram,
   TracepointProgram,
   UprobeProgram,

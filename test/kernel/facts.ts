@@ -50,6 +50,8 @@ function facts() {
   if (!existsSync(lsmPath)) spawnSync('mount', ['-t', 'securityfs', 'securityfs', '/sys/kernel/security']);
   const modules = existsSync(lsmPath) ? readFileSync(lsmPath, 'utf8').trim().split(',') : [];
   return {
+    /** Everything takes many times as long here: what another kernel shows as well can be left to it. */
+    patience: !/^model name\s*:.*\bTCG\b/m.test(readFileSync('/proc/cpuinfo', 'utf8')),
     /** One program several times at one raw tracepoint. */
     repeatedRawTracepoints: kernel.version >= kernelVersion(6, 10),
     kprobes: existsSync('/sys/bus/event_source/devices/kprobe'),
@@ -62,4 +64,4 @@ function facts() {
 /** What the running kernel has. A test that needs more says `it.runIf(kernelHas.kprobes)` and runs on another kernel. */
 export const kernelHas = isRoot
   ? facts()
-  : { repeatedRawTracepoints: false, kprobes: false, fentry: false, lsm: false };
+  : { patience: true, repeatedRawTracepoints: false, kprobes: false, fentry: false, lsm: false };

@@ -241,7 +241,7 @@ describe('a bpf_attr', () => {
           queryBuffers({ target: { ifindex: 2 }, attachType: 46 }, 4, kernelVersion(6, 6)),
           addresses(),
         ),
-      '2 2e . . 1000 . 4 . 2000 . 3000 .',
+      '2 2e . . 1000 . 4 . 2000 . 3000 . . . . .',
     ],
     [
       'asks a cgroup for what runs there, without flags of each',
@@ -249,7 +249,7 @@ describe('a bpf_attr', () => {
         const query = { target: { fd: 7 }, attachType: 1, flags: 1 };
         return progQueryAttr(query, queryBuffers(query, 4, kernelVersion(6, 5)), addresses());
       },
-      '7 1 1 . 1000 . 4',
+      '7 1 1 . 1000 . 4 . . . . . . . . .',
     ],
     [
       'attaches a program to a cgroup, next to others',

@@ -51,14 +51,18 @@ export function queryBuffers({ flags = 0 }: ProgQuery, count: number, version: n
 export function progQueryAttr(query: ProgQuery, buffers: QueryBuffers, addressOf: AddressOf): Fields {
   const at = ATTR.progQuery;
   const { target } = query;
-  return new Fields(ATTR_SIZE, addressOf)
-    .u32(at.target_fd, 'fd' in target ? target.fd : target.ifindex)
-    .u32(at.attach_type, query.attachType)
-    .u32(at.query_flags, query.flags)
-    .pointer(at.prog_ids, bytesOf(buffers.ids))
-    .u32(at.prog_cnt, buffers.ids.length)
-    .pointer(at.prog_attach_flags, bytesOf(buffers.flags))
-    .pointer(at.link_ids, bytesOf(buffers.links));
+  return (
+    new Fields(ATTR_SIZE, addressOf)
+      .u32(at.target_fd, 'fd' in target ? target.fd : target.ifindex)
+      .u32(at.attach_type, query.attachType)
+      .u32(at.query_flags, query.flags)
+      .pointer(at.prog_ids, bytesOf(buffers.ids))
+      .u32(at.prog_cnt, buffers.ids.length)
+      .pointer(at.prog_attach_flags, bytesOf(buffers.flags))
+      .pointer(at.link_ids, bytesOf(buffers.links))
+      // Cgroups tell the revision only to those who have room for it.
+      .upTo(at.revision + 8)
+  );
 }
 
 /** Room beyond the command's last field, for kernels that answer more. */

@@ -10,6 +10,7 @@ import {
 } from '../uapi.js';
 import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
 import { whyRefused } from './privilege.js';
+import { describeProgram } from './program-name.js';
 import { list } from './text.js';
 
 /** Where in the packet's path an XDP program runs. */
@@ -142,29 +143,13 @@ function whyTaken({ kernel, ifindex }: XdpAttachment): Reason | undefined {
   const query = kernel.xdpQuery(ifindex);
   const there = (['native', 'generic', 'offload'] as const)
     .filter((mode) => query[mode] !== 0)
-    .map((mode) => `${nameOf(kernel, query[mode])} (${mode})`);
+    .map((mode) => `${describeProgram(kernel, query[mode])} (${mode})`);
   if (there.length === 0) return undefined;
   const device = kernel.ifname(ifindex) ?? `device ${ifindex}`;
   return {
     why: `${printable(device)} already runs XDP program ${there.join(' and ')}`,
     hint: `Detach it where it was attached, pass { replace: true }, or remove it: ip link set dev ${printable(device)} xdp off (bpftool link detach, when a bpf_link holds it)`,
   };
-}
-
-/** `"count" id 17`, or the id alone when the program cannot be opened. */
-function nameOf(kernel: Kernel, id: number): string {
-  let fd: Fd;
-  try {
-    fd = kernel.progById(id);
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return `id ${id}`;
-  }
-  try {
-    return `"${printable(kernel.progInfo(fd).name)}" id ${id}`;
-  } finally {
-    kernel.close(fd);
-  }
 }
 
 function whyNoDevice(kernel: Kernel, which: string): Reason {

@@ -1,11 +1,20 @@
 // One line per file: kinds.ts reads its table from what is exported here.
+export { CgroupLink, CgroupProgram } from './cgroup.js';
+export * from './cgroup-device.js';
+export * from './cgroup-skb.js';
+export * from './cgroup-sock.js';
+export * from './cgroup-sock-addr.js';
+export * from './cgroup-sockopt.js';
+export * from './cgroup-sysctl.js';
 export * from './fentry.js';
 export * from './freplace.js';
 export * from './iter.js';
 export * from './kprobe.js';
 export * from './lsm.js';
+export * from './lsm-cgroup.js';
 export * from './other.js';
 export * from './raw-tracepoint.js';
+export * from './sock-ops.js';
 export * from './socket-filter.js';
 export * from './tp-btf.js';
 export * from './tracepoint.js';

@@ -1,6 +1,5 @@
-import { cannotAttach } from '../link/attach-error.js';
+import { assertBpfLsm } from '../link/bpf-lsm.js';
 import type { Link } from '../link/link.js';
-import { readText } from '../link/text.js';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
 import { kind } from './program.js';
 import { type TracingOptions, TracingProgram, withSleepable } from './tracing.js';
@@ -12,14 +11,7 @@ export class LsmProgram extends TracingProgram {
    * would take the link and never run the program.
    */
   override attach(options: TracingOptions = {}): Link {
-    const active = readText(this.handle.kernel, '/sys/kernel/security/lsm')?.trim();
-    if (active !== undefined && active !== '' && !active.split(',').includes('bpf')) {
-      throw cannotAttach({ program: this.name, target: this.section.replace('/', ' ') }, 'ENOENT', {
-        why: `this kernel runs the security modules ${active}, and bpf is not among them, so the program would never run`,
-        hint: `Boot with lsm=${active.replace(/^capability,/, '')},bpf`,
-        unsupported: { feature: 'BPF LSM' },
-      });
-    }
+    assertBpfLsm(this.handle.kernel, { program: this.name, target: this.section.replace('/', ' ') });
     return super.attach(options);
   }
 }

@@ -65,7 +65,6 @@ const traffic: readonly SectionRule[] = [
   row('lwt_out', T.LWT_OUT),
   row('lwt_xmit', T.LWT_XMIT),
   row('lwt_seg6local', T.LWT_SEG6LOCAL),
-  row('sockops', T.SOCK_OPS, A.CGROUP_SOCK_OPS, optional),
   row('sk_skb/stream_parser', T.SK_SKB, A.SK_SKB_STREAM_PARSER, optional),
   row('sk_skb/stream_verdict', T.SK_SKB, A.SK_SKB_STREAM_VERDICT, optional),
   row('sk_skb/verdict', T.SK_SKB, A.SK_SKB_VERDICT, optional),
@@ -76,40 +75,7 @@ const traffic: readonly SectionRule[] = [
   row('netfilter', T.NETFILTER, A.NETFILTER),
 ];
 
-const cgroups: readonly SectionRule[] = [
-  row('cgroup_skb/ingress', T.CGROUP_SKB, A.CGROUP_INET_INGRESS, optional),
-  row('cgroup_skb/egress', T.CGROUP_SKB, A.CGROUP_INET_EGRESS, optional),
-  row('cgroup/skb', T.CGROUP_SKB),
-  row('cgroup/sock_create', T.CGROUP_SOCK, A.CGROUP_INET_SOCK_CREATE),
-  row('cgroup/sock_release', T.CGROUP_SOCK, A.CGROUP_INET_SOCK_RELEASE),
-  row('cgroup/sock', T.CGROUP_SOCK, A.CGROUP_INET_SOCK_CREATE, optional),
-  row('cgroup/post_bind4', T.CGROUP_SOCK, A.CGROUP_INET4_POST_BIND),
-  row('cgroup/post_bind6', T.CGROUP_SOCK, A.CGROUP_INET6_POST_BIND),
-  row('cgroup/bind4', T.CGROUP_SOCK_ADDR, A.CGROUP_INET4_BIND),
-  row('cgroup/bind6', T.CGROUP_SOCK_ADDR, A.CGROUP_INET6_BIND),
-  row('cgroup/connect4', T.CGROUP_SOCK_ADDR, A.CGROUP_INET4_CONNECT),
-  row('cgroup/connect6', T.CGROUP_SOCK_ADDR, A.CGROUP_INET6_CONNECT),
-  row('cgroup/connect_unix', T.CGROUP_SOCK_ADDR, A.CGROUP_UNIX_CONNECT),
-  row('cgroup/sendmsg4', T.CGROUP_SOCK_ADDR, A.CGROUP_UDP4_SENDMSG),
-  row('cgroup/sendmsg6', T.CGROUP_SOCK_ADDR, A.CGROUP_UDP6_SENDMSG),
-  row('cgroup/sendmsg_unix', T.CGROUP_SOCK_ADDR, A.CGROUP_UNIX_SENDMSG),
-  row('cgroup/recvmsg4', T.CGROUP_SOCK_ADDR, A.CGROUP_UDP4_RECVMSG),
-  row('cgroup/recvmsg6', T.CGROUP_SOCK_ADDR, A.CGROUP_UDP6_RECVMSG),
-  row('cgroup/recvmsg_unix', T.CGROUP_SOCK_ADDR, A.CGROUP_UNIX_RECVMSG),
-  row('cgroup/getpeername4', T.CGROUP_SOCK_ADDR, A.CGROUP_INET4_GETPEERNAME),
-  row('cgroup/getpeername6', T.CGROUP_SOCK_ADDR, A.CGROUP_INET6_GETPEERNAME),
-  row('cgroup/getpeername_unix', T.CGROUP_SOCK_ADDR, A.CGROUP_UNIX_GETPEERNAME),
-  row('cgroup/getsockname4', T.CGROUP_SOCK_ADDR, A.CGROUP_INET4_GETSOCKNAME),
-  row('cgroup/getsockname6', T.CGROUP_SOCK_ADDR, A.CGROUP_INET6_GETSOCKNAME),
-  row('cgroup/getsockname_unix', T.CGROUP_SOCK_ADDR, A.CGROUP_UNIX_GETSOCKNAME),
-  row('cgroup/sysctl', T.CGROUP_SYSCTL, A.CGROUP_SYSCTL),
-  row('cgroup/getsockopt', T.CGROUP_SOCKOPT, A.CGROUP_GETSOCKOPT),
-  row('cgroup/setsockopt', T.CGROUP_SOCKOPT, A.CGROUP_SETSOCKOPT),
-  row('cgroup/dev', T.CGROUP_DEVICE, A.CGROUP_DEVICE, optional),
-];
-
 const rest: readonly SectionRule[] = [
-  row('lsm_cgroup+', T.LSM, A.LSM_CGROUP, { attachBtf: { prefix: 'bpf_lsm_', kind: 'func' } }),
   row('syscall', T.SYSCALL, 0, sleepable),
   row('perf_event', T.PERF_EVENT),
   row('lirc_mode2', T.LIRC_MODE2, A.LIRC_MODE2, optional),
@@ -121,7 +87,7 @@ const rest: readonly SectionRule[] = [
 /** Every section of libbpf's table (libbpf.c, section_defs) that has no kind of its own here, and unknown ones. */
 export const otherProgram = kind({
   kindName: 'otherProgram',
-  sections: [...probes, ...tracing, ...traffic, ...cgroups, ...rest],
+  sections: [...probes, ...tracing, ...traffic, ...rest],
   program: OtherProgram,
   autoAttach: refuseAutoAttach,
 });

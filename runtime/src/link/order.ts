@@ -1,0 +1,49 @@
+import type { Fd } from '../kernel/kernel.js';
+import { BPF_F_AFTER, BPF_F_BEFORE, BPF_F_ID, BPF_F_LINK } from '../uapi.js';
+import { type Attachment, cannotAttach } from './attach-error.js';
+import { Link } from './link.js';
+
+/**
+ * A link or program on the same hook: a link; where no link holds it, a program of a skeleton, or the program of an id.
+ */
+export type Anchor = Link | { readonly fd: Fd } | { readonly id: number };
+
+/** Where a program goes among the others of one hook; last, when nothing is said. */
+export interface OrderOptions {
+  /** It runs before this one, or before all that are there now. */
+  readonly before?: Anchor | 'all';
+  /** It runs after this one, or after all that are there now. */
+  readonly after?: Anchor | 'all';
+  /** Attach only while the hook's programs are those of this revision, which a query told. */
+  readonly expectedRevision?: bigint;
+}
+
+/** The order as the kernel wants it: flags, and what they are about. */
+export interface Place {
+  readonly flags: number;
+  readonly relative?: Fd;
+  readonly expectedRevision?: bigint;
+}
+
+/** True when something was said about the order. */
+export function isOrdered({ before, after, expectedRevision }: OrderOptions): boolean {
+  return before !== undefined || after !== undefined || expectedRevision !== undefined;
+}
+
+/** Throws ERR_BPF_ARGUMENT when both sides are given: the kernel takes one neighbour. */
+export function placeOf(attachment: Attachment, { before, after, expectedRevision }: OrderOptions): Place {
+  if (before !== undefined && after !== undefined) {
+    throw cannotAttach(attachment, 'ERR_BPF_ARGUMENT', {
+      why: 'a program goes before another or after another, not both',
+    });
+  }
+  const anchor = before ?? after;
+  const side = before !== undefined ? BPF_F_BEFORE : after !== undefined ? BPF_F_AFTER : 0;
+  const revision = expectedRevision === undefined ? {} : { expectedRevision };
+  if (anchor === undefined || anchor === 'all') return { flags: side, ...revision };
+  if (anchor instanceof Link) {
+    return { flags: side | BPF_F_LINK | BPF_F_ID, relative: anchor.info().id, ...revision };
+  }
+  if ('id' in anchor) return { flags: side | BPF_F_ID, relative: anchor.id, ...revision };
+  return { flags: side, relative: anchor.fd, ...revision };
+}

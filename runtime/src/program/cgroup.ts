@@ -1,0 +1,96 @@
+import { printable } from '../errors.js';
+import type { Fd, Kernel } from '../kernel/kernel.js';
+import { errnoOf, refusal } from '../link/attach-error.js';
+import { attachCgroup, type CgroupHold, type CgroupOptions } from '../link/cgroup.js';
+import { type CgroupPrograms, queryCgroup } from '../link/cgroup-programs.js';
+import { whyBadCgroup, whyNoCgroup } from '../link/cgroup-refusal.js';
+import { type FileTarget, nameOfTarget, openTarget } from '../link/file-target.js';
+import { Link, type LinkParts } from '../link/link.js';
+import { whyRefused } from '../link/privilege.js';
+import { Program } from './program.js';
+
+/** One program in one cgroup. */
+export class CgroupLink extends Link {
+  readonly #hold: CgroupHold;
+
+  constructor(parts: LinkParts, hold: CgroupHold) {
+    super(parts);
+    this.#hold = hold;
+  }
+
+  /** Exchanges the program for another of its kind; no process sees neither. Linux 5.7; without a bpf_link 5.6. */
+  update(program: { readonly fd: Fd }): void {
+    this.assertAttached('update');
+    this.#hold.update(program.fd);
+  }
+}
+
+/** A program that runs for the processes of a cgroup and of its descendants. */
+export class CgroupProgram extends Program {
+  /**
+   * Attaches to a cgroup of version 2: its directory by path, or by a descriptor that is open. By default any number of
+   * programs share the cgroup, and each call makes one more link.
+   *
+   * Throws a BpfError that says why not: not such a cgroup, programs there or above that let no other in, a missing
+   * capability, an order this kernel does not have. On kernels before 5.7, in modes `override` and `single`, and with
+   * `replace`, the program stays in the cgroup when the process dies without detaching.
+   *
+   * @example using link = skel.progs.deny_connect.attach('/sys/fs/cgroup/shop');
+   */
+  attach(cgroup: FileTarget, options: CgroupOptions = {}): CgroupLink {
+    return this.attachAs(this.handle.expectedAttachType, '', cgroup, options);
+  }
+
+  /**
+   * The programs of this kind in a cgroup, those attached to it and those that run there. Linux 4.15; needs
+   * CAP_NET_ADMIN.
+   */
+  query(cgroup: FileTarget): CgroupPrograms {
+    return this.queryAs(this.handle.expectedAttachType, cgroup);
+  }
+
+  /** `detail` follows the section in the target's name, where that does not say everything. */
+  protected attachAs(
+    attachType: number,
+    detail: string,
+    cgroup: FileTarget,
+    options: CgroupOptions,
+  ): CgroupLink {
+    const { kernel } = this.handle;
+    const target = `${this.section}${detail} ${nameOfTarget(cgroup)}`;
+    const hold = attachCgroup({
+      kernel,
+      program: this.name,
+      target,
+      prog: this.fd,
+      attachType,
+      cgroup,
+      options,
+    });
+    const { fd } = hold;
+    const parts = { kernel, program: this.name, target, release: () => hold.release() };
+    const link = new CgroupLink(fd === undefined ? parts : { ...parts, fd }, hold);
+    this.handle.own(link);
+    return link;
+  }
+
+  protected queryAs(attachType: number, cgroup: FileTarget): CgroupPrograms {
+    const { kernel } = this.handle;
+    let fd: Fd | undefined;
+    try {
+      fd = openTarget(kernel, cgroup);
+      return queryCgroup(kernel, fd, attachType);
+    } catch (error) {
+      throw queryError(kernel, cgroup, error);
+    } finally {
+      if (fd !== undefined) kernel.close(fd);
+    }
+  }
+}
+
+function queryError(kernel: Kernel, cgroup: FileTarget, error: unknown): Error {
+  const head = `query the programs of ${printable(nameOfTarget(cgroup))}`;
+  const errno = errnoOf(error) ?? '';
+  if (['EPERM', 'EACCES'].includes(errno)) return refusal(head, error, whyRefused(kernel, ['CAP_NET_ADMIN']));
+  return refusal(head, error, errno === 'EBADF' ? whyBadCgroup(kernel, cgroup) : whyNoCgroup(kernel, cgroup));
+}
