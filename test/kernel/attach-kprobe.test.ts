@@ -73,6 +73,29 @@ describe('a kprobe', () => {
     expect(new Set(links.map((link) => link.info().id)).size).toBe(2);
   });
 
+  it.runIf(kernelHas.kprobes)('goes to the first of several names that there is', () => {
+    for (const over of [{}, withoutPmu]) {
+      const probe = program('kprobe', over);
+      expect(probe.attach(['do_unlinkatt', 'do_unlinkat.isra.99', 'do_unlinkat']).target).toBe(
+        'kprobe do_unlinkat',
+      );
+      const before = counter?.runs() ?? 0;
+      trigger();
+      expect(counter?.runs()).toBeGreaterThan(before);
+      counter?.close();
+      counter = undefined;
+    }
+  });
+
+  it.runIf(kernelHas.kprobes)('goes to an address', () => {
+    const address = /^(\S+) [tT] do_unlinkat$/m.exec(readFileSync('/proc/kallsyms', 'latin1'))?.[1];
+    program().attach(BigInt(`0x${address}`));
+    trigger();
+    expect(counter?.runs()).toBeGreaterThan(0);
+    const probe = new KprobeProgram(counter?.handle ?? expect.fail('not loaded'));
+    expectRefusal(() => probe.attach(0x1000n), /no instruction that can be probed lies at 0x1000/);
+  });
+
   it.runIf(kernelHas.kprobes)('through tracefs leaves no probe behind', () => {
     const before = probes();
     const probe = program('kprobe/do_unlinkat', withoutPmu);

@@ -42,6 +42,24 @@ function takesTrampolines(kernel: Kernel, attachType: number, type: number, name
   }
 }
 
+/** Whether it has links of many kprobes: asked for none of them, a kernel built without fprobe says EOPNOTSUPP. */
+function takesManyKprobes(kernel: Kernel): boolean {
+  const insns = encodeInsns([{ code: 0xb7 }, { code: 0x95 }], kernel.littleEndian);
+  const attachType = BPF_ATTACH_TYPE.TRACE_KPROBE_MULTI;
+  const type = BPF_PROG_TYPE.KPROBE;
+  const prog = kernel.progLoad({ type, insns, license: 'GPL', expectedAttachType: attachType });
+  const options = { kind: 'kprobe_multi', functions: { addresses: new BigUint64Array() }, flags: 0 } as const;
+  try {
+    kernel.close(kernel.linkCreate({ prog, attachType, options }));
+    return true;
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    return error.code !== 'EOPNOTSUPP' && kernel.version >= kernelVersion(5, 18);
+  } finally {
+    kernel.close(prog);
+  }
+}
+
 function facts() {
   const kernel = linuxKernel();
   const { TRACING, LSM } = BPF_PROG_TYPE;
@@ -54,6 +72,8 @@ function facts() {
     patience: !/^model name\s*:.*\bTCG\b/m.test(readFileSync('/proc/cpuinfo', 'utf8')),
     /** One program several times at one raw tracepoint. */
     repeatedRawTracepoints: kernel.version >= kernelVersion(6, 10),
+    manyKprobes: takesManyKprobes(kernel),
+    kprobeSessions: takesManyKprobes(kernel) && kernel.version >= kernelVersion(6, 10),
     kprobes: existsSync('/sys/bus/event_source/devices/kprobe'),
     fentry: takesTrampolines(kernel, BPF_ATTACH_TYPE.TRACE_FENTRY, TRACING, 'do_unlinkat'),
     lsm:
@@ -64,4 +84,12 @@ function facts() {
 /** What the running kernel has. A test that needs more says `it.runIf(kernelHas.kprobes)` and runs on another kernel. */
 export const kernelHas = isRoot
   ? facts()
-  : { patience: true, repeatedRawTracepoints: false, kprobes: false, fentry: false, lsm: false };
+  : {
+      patience: true,
+      repeatedRawTracepoints: false,
+      manyKprobes: false,
+      kprobeSessions: false,
+      kprobes: false,
+      fentry: false,
+      lsm: false,
+    };

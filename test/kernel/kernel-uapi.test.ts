@@ -111,6 +111,11 @@ describe('byte offsets agree with this kernel', () => {
     netfilter_priority: ['netfilter', 'priority'],
     netfilter_flags: ['netfilter', 'flags'],
     ...Object.fromEntries(uprobeMulti.map((name) => [`uprobe_multi_${name}`, ['uprobe_multi', name]])),
+    kprobe_multi_flags: ['kprobe_multi', 'flags'],
+    kprobe_multi_cnt: ['kprobe_multi', 'cnt'],
+    kprobe_multi_syms: ['kprobe_multi', 'syms'],
+    kprobe_multi_addrs: ['kprobe_multi', 'addrs'],
+    kprobe_multi_cookies: ['kprobe_multi', 'cookies'],
   };
   const since: Readonly<Record<string, number>> = {
     ...Object.fromEntries(

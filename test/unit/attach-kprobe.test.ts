@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BpfError, NotSupportedError } from '../../runtime/src/errors.js';
+import { ERRNO, syscallError } from '../../runtime/src/kernel/errno.js';
+import type { Kernel } from '../../runtime/src/kernel/kernel.js';
 import { KprobeProgram, KretprobeProgram } from '../../runtime/src/program/index.js';
 import { type FakeHost, fakeHost, handleFor } from './fake-host.js';
 
@@ -77,6 +79,36 @@ describe('attaching a kprobe', () => {
     expect(host.calls[1]).toContain('"cookie":"5n"');
   });
 
+  it('takes an address, which the PMU reads from config2', () => {
+    const host = hostWithPmu();
+    const link = at(host).attach(0xffffffff81000000n, { offset: 4 });
+    expect(host.calls[0]).toBe(
+      `perfEventOpen({"type":8,"config":"0n","config2":"${0xffffffff81000004n}n","pid":-1,"cpu":0})`,
+    );
+    expect(link.target).toBe('kprobe 0xffffffff81000000+0x4');
+  });
+
+  it('takes the first of several names that the kernel can probe', () => {
+    const host = hostWithPmu();
+    const absent = ['a', 'a.isra.0'];
+    const kernel: Kernel = {
+      ...host.kernel,
+      readFile: host.kernel.readFile,
+      listDirectory: host.kernel.listDirectory,
+      close: host.kernel.close,
+      linkCreate: host.kernel.linkCreate,
+      perfEventEnable: host.kernel.perfEventEnable,
+      perfEventOpen: (event) => {
+        if (absent.includes(event.target ?? '')) throw syscallError('perf_event_open', ERRNO.ENOENT);
+        return host.kernel.perfEventOpen(event);
+      },
+    };
+    const program = new KprobeProgram({ ...handleFor(host), kernel });
+    const link = program.attach(['a', 'a.isra.0', 'a.constprop.0', 'b']);
+    expect(link.target).toBe('kprobe a.constprop.0');
+    expect(host.calls.filter((call) => call.startsWith('perfEventOpen'))).toHaveLength(1);
+  });
+
   it('makes a new owned link every time, and releases each once', () => {
     const host = hostWithPmu();
     const handle = handleFor(host, { section: 'kprobe/a' });
@@ -133,6 +165,12 @@ describe('attaching a kprobe', () => {
 });
 
 describe('attaching a kprobe through tracefs', () => {
+  it('cannot take an address', () => {
+    expect(() => at(hostWithTracefs()).attach(0xffffffff81000000n)).toThrow(
+      'a probe by address needs the kprobe PMU (Linux 4.17), which this kernel, 6.12.0-test, lacks',
+    );
+  });
+
   it('defines a probe, opens its id, and removes it after the event is closed', () => {
     const host = hostWithTracefs();
     const link = at(host, 'kprobe/foo+4').attach();
@@ -223,6 +261,26 @@ describe('a kprobe that cannot be attached', () => {
       expect(error).toMatchObject({ code: 'ENOENT', errno: 2, syscall: 'perfEventOpen' });
       expect(error).toHaveProperty('cause.code', 'ENOENT');
     }
+  });
+
+  it('says of every name of a list why not', () => {
+    expect(() => at(refused('ENOENT')).attach(['gone', 'finish_task_switch'])).toThrow(
+      'attach "trace" to kprobe gone or finish_task_switch: none of them can be probed: this kernel has no function gone: it may be inlined, renamed, or in a module that is not loaded; the compiler left no function finish_task_switch in this kernel, only finish_task_switch.isra.0 (ENOENT)',
+    );
+    expect(() => at(refused('ENOENT')).attach([])).toThrow('the list names no function');
+  });
+
+  it('stops at a refusal that every name would meet', () => {
+    const host = refused('EACCES');
+    expect(() => at(host).attach(['a', 'b'])).toThrow('attach "trace" to kprobe a: ');
+    expect(host.calls.filter((call) => call.startsWith('perfEventOpen'))).toHaveLength(1);
+  });
+
+  it('says that an address is none to probe', () => {
+    expect(() => at(refused('EILSEQ')).attach(0xffffffff81000001n)).toThrow(
+      '0xffffffff81000001 is not where an instruction starts',
+    );
+    expect(() => at(refused('EINVAL')).attach(1n)).toThrow('no instruction that can be probed lies at 0x1');
   });
 
   it('names an offset inside an instruction', () => {

@@ -336,6 +336,37 @@ describe('a bpf_attr', () => {
       '3 . 1c . 1000 . 10',
     ]),
     ['opens an iterator', () => attrs.iterCreateAttr(4), '4'],
+    [
+      'links to functions by name, with a cookie for each',
+      () =>
+        attrs.linkCreateAttr(
+          {
+            prog: 3,
+            attachType: 42,
+            options: {
+              kind: 'kprobe_multi',
+              functions: { symbols: ['vfs_read', 'vfs_write'] },
+              cookies: new BigUint64Array(2),
+              flags: 1,
+            },
+          },
+          addresses(),
+        ),
+      '3 . 2a . 1 2 3000 . . . 1000 .',
+    ],
+    [
+      'links to functions by address',
+      () =>
+        attrs.linkCreateAttr(
+          {
+            prog: 3,
+            attachType: 56,
+            options: { kind: 'kprobe_multi', functions: { addresses: new BigUint64Array(3) }, flags: 0 },
+          },
+          addresses(),
+        ),
+      '3 . 38 . . 3 . . 1000 .',
+    ],
     ['binds a map to a program', () => attrs.progBindMapAttr(4, 5), '4 5'],
     ['exchanges the program of a link', () => attrs.linkUpdateAttr(4, 5), '4 5'],
     [
@@ -376,6 +407,22 @@ describe('a bpf_attr', () => {
 
 const none = new Uint8Array(0);
 const noBuffers = { context: none, dataOut: none, contextOut: none };
+
+describe('an array of C strings', () => {
+  it('is an array of addresses into one text', () => {
+    const held: Uint8Array[] = [];
+    const fields = new Fields(8, (bytes) => {
+      held.push(bytes);
+      return 0x1000n * BigInt(held.length);
+    }).strings(0, ['vfs_read', '', 'größe']);
+    const [text, starts] = held;
+    expect(new TextDecoder().decode(text)).toBe('vfs_read\0\0größe\0');
+    expect(new BigUint64Array(starts?.slice().buffer ?? new ArrayBuffer(0))).toEqual(
+      new BigUint64Array([0x1000n, 0x1009n, 0x100an]),
+    );
+    expect(fields.readU64(0)).toBe(0x2000n);
+  });
+});
 
 describe('the attr of one map entry', () => {
   it('is the same 32 bytes, rewritten', () => {
@@ -419,6 +466,25 @@ describe('a perf_event_attr', () => {
           addresses(),
         ),
       '1 48 a . 1 . 400 . . . 8004001 . 200',
+    ],
+    [
+      'watches an address, also in children',
+      () =>
+        perfEventAttr(
+          {
+            type: 5,
+            config: 0n,
+            samplePeriod: 1n,
+            breakpointType: 3,
+            inherit: true,
+            config1: 0xffffffff81000000n,
+            config2: 4n,
+            pid: 9,
+            cpu: -1,
+          },
+          addresses(),
+        ),
+      '5 48 . . 1 . . . . . 2 . . 3 81000000 ffffffff 4 .',
     ],
     [
       'names the function of a probe in the place of config1',

@@ -1,6 +1,14 @@
 import { BPF_F_TOKEN_FD, BPF_F_VTYPE_BTF_OBJ_FD, BPF_OBJ_NAME_LEN } from '../uapi.js';
 import { type AddressOf, Fields } from './fields.js';
-import type { Fd, IterSubject, LinkCreate, MapBatch, MapCreate, MapWriteBatch } from './kernel.js';
+import type {
+  Fd,
+  IterSubject,
+  KprobeMulti,
+  LinkCreate,
+  MapBatch,
+  MapCreate,
+  MapWriteBatch,
+} from './kernel.js';
 
 /** Room for the largest command, so that a kernel that answers in the structure never writes past it. */
 export const ATTR_SIZE = 192;
@@ -109,6 +117,11 @@ export const ATTR = {
     uprobe_multi_cnt: 48,
     uprobe_multi_flags: 52,
     uprobe_multi_pid: 56,
+    kprobe_multi_flags: 16,
+    kprobe_multi_cnt: 20,
+    kprobe_multi_syms: 24,
+    kprobe_multi_addrs: 32,
+    kprobe_multi_cookies: 40,
     iter_info: 16,
     iter_info_len: 24,
   },
@@ -238,6 +251,8 @@ export function linkCreateAttr(link: LinkCreate, addressOf?: AddressOf): Fields 
     case 'iter':
       if (link.options.of === undefined) return fields;
       return fields.pointer(at.iter_info, iterInfo(link.options.of)).u32(at.iter_info_len, ITER_INFO_SIZE);
+    case 'kprobe_multi':
+      return kprobeMulti(fields, link.options);
     case 'uprobe_multi':
       return fields
         .string(at.uprobe_multi_path, link.options.path)
@@ -265,6 +280,18 @@ function iterInfo(of: IterSubject): Uint8Array {
 /** A C array of 64-bit numbers. */
 function words(values: readonly bigint[] | undefined): Uint8Array | undefined {
   return values && new Uint8Array(BigUint64Array.from(values).buffer);
+}
+
+function kprobeMulti(fields: Fields, { functions, cookies, flags }: KprobeMulti): Fields {
+  const at = ATTR.linkCreate;
+  fields.u32(at.kprobe_multi_flags, flags).u64s(at.kprobe_multi_cookies, cookies);
+  return 'symbols' in functions
+    ? fields
+        .u32(at.kprobe_multi_cnt, functions.symbols.length)
+        .strings(at.kprobe_multi_syms, functions.symbols)
+    : fields
+        .u32(at.kprobe_multi_cnt, functions.addresses.length)
+        .u64s(at.kprobe_multi_addrs, functions.addresses);
 }
 
 export function linkUpdateAttr(link: Fd, prog: Fd): Fields {

@@ -59,6 +59,27 @@ export class Fields {
     return text === undefined ? this : this.pointer(offset, cString(text));
   }
 
+  /** The address of an array of numbers. */
+  u64s(offset: number, numbers: BigUint64Array | undefined): this {
+    if (numbers === undefined) return this;
+    return this.pointer(offset, new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
+  }
+
+  /** The address of an array of addresses of C strings. */
+  strings(offset: number, texts: readonly string[]): this {
+    if (texts.length === 0) return this;
+    const bytes = encoder.encode(`${texts.join('\0')}\0`);
+    this.#held.push(bytes);
+    const first = this.#addressOf(bytes);
+    const starts = new BigUint64Array(texts.length);
+    let at = 0;
+    for (let i = 0; i < texts.length; i++) {
+      starts[i] = first + BigInt(at);
+      at = bytes.indexOf(0, at) + 1;
+    }
+    return this.u64s(offset, starts);
+  }
+
   /** `text` in place, cut to `size` bytes of which the last is NUL. */
   name(offset: number, size: number, text: string | undefined): this {
     if (text === undefined || text === '') return this;

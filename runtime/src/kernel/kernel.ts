@@ -213,10 +213,19 @@ export interface LinkCreate {
     | { kind: 'ordered'; relative?: Fd; expectedRevision?: bigint }
     /** NFPROTO_*, NF_INET_*, lower priorities first, BPF_F_NETFILTER_IP_DEFRAG. */
     | { kind: 'netfilter'; family: number; hook: number; priority: number; flags: number }
+    | KprobeMulti
     | UprobeMulti
     /** What to go over, for the iterators that ask for it. */
     | { kind: 'iter'; of: IterSubject | undefined }
     | { kind: 'none' };
+}
+/** The functions of a kprobe.multi or kprobe.session link, by name or by address, each with its cookie. Linux 5.18. */
+export interface KprobeMulti {
+  kind: 'kprobe_multi';
+  functions: { symbols: readonly string[] } | { addresses: BigUint64Array };
+  cookies?: BigUint64Array;
+  /** BPF_F_KPROBE_MULTI_*. */
+  flags: number;
 }
 /** Places in one executable or library, each with its cookie and counter where those are given. Linux 6.6. */
 export interface UprobeMulti {
@@ -286,6 +295,10 @@ export interface PerfEvent {
   wakeupEvents?: number;
   wakeupWatermark?: number;
   writeBackward?: boolean;
+  /** HW_BREAKPOINT_*: with the address in `config1`, the length in `config2`. */
+  breakpointType?: number;
+  /** Also counts threads and processes that the target starts from now on. */
+  inherit?: boolean;
   disabled?: boolean;
   /** -1: every process. */ pid: number /** -1: every CPU. */;
   cpu: number;

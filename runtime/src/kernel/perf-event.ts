@@ -13,6 +13,7 @@ export const PERF_ATTR = {
   sample_type: 24,
   bits: 40,
   wakeup_events: 48,
+  bp_type: 52,
   config1: 56,
   config2: 64,
 } as const;
@@ -21,6 +22,7 @@ export const PERF_ATTR = {
 const PERF_ATTR_SIZE = 72;
 
 const BIT_DISABLED = 1n << 0n;
+const BIT_INHERIT = 1n << 1n;
 const BIT_FREQ = 1n << 10n;
 const BIT_WATERMARK = 1n << 14n;
 const BIT_WRITE_BACKWARD = 1n << 27n;
@@ -33,6 +35,7 @@ const IOC_SET_BPF = 0x40042408;
 export function perfEventAttr(event: PerfEvent, addressOf: AddressOf): Fields {
   const bits =
     (event.disabled === true ? BIT_DISABLED : 0n) |
+    (event.inherit === true ? BIT_INHERIT : 0n) |
     (event.sampleFrequency === undefined ? 0n : BIT_FREQ) |
     (event.wakeupWatermark === undefined ? 0n : BIT_WATERMARK) |
     (event.writeBackward === true ? BIT_WRITE_BACKWARD : 0n);
@@ -44,6 +47,7 @@ export function perfEventAttr(event: PerfEvent, addressOf: AddressOf): Fields {
     .u64(PERF_ATTR.sample_type, event.sampleType)
     .u64(PERF_ATTR.bits, bits)
     .u32(PERF_ATTR.wakeup_events, event.wakeupWatermark ?? event.wakeupEvents)
+    .u32(PERF_ATTR.bp_type, event.breakpointType)
     .u64(PERF_ATTR.config1, event.config1)
     .u64(PERF_ATTR.config2, event.config2);
   // The symbol or path a probe is for takes the place of config1.

@@ -1,9 +1,9 @@
 import { BpfError, printable } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Reason } from './attach-error.js';
+import { isTraceable } from './ftrace.js';
 import { nearest } from './nearest.js';
 import { readText } from './text.js';
-import { tracefsRoot } from './tracefs.js';
 
 /** What `/proc/kallsyms` says of a function. */
 export interface SymbolFacts {
@@ -80,7 +80,7 @@ export function whyNotProbed(kernel: Kernel, name: string): Reason | undefined {
   if (isBlacklisted(kernel, name)) {
     return { why: `${shown} is on the kernel's kprobe blacklist: probing it could crash the machine` };
   }
-  return isTraceable(kernel, name) === false
+  return isTraceable(kernel, splitModule(name)[1]) === false
     ? {
         why: `${shown} is in the kernel, but not traceable: it is marked notrace, or was compiled without a hook`,
         hint: 'Probe a function that calls it',
@@ -105,21 +105,9 @@ function whyAbsent(kernel: Kernel, shown: string, facts: SymbolFacts): Reason {
   };
 }
 
-/** False when ftrace lists functions, but not this one; undefined when it lists none. */
-export function isTraceable(kernel: Kernel, name: string): boolean | undefined {
-  const root = tracefsRoot(kernel);
-  const text = root === undefined ? undefined : readText(kernel, `${root}/available_filter_functions`);
-  if (text === undefined || text === '') return undefined;
-  return hasLine(text, splitModule(name)[1]);
-}
-
 function isBlacklisted(kernel: Kernel, name: string): boolean {
   const text = readText(kernel, '/sys/kernel/debug/kprobes/blacklist') ?? '';
   return text.split('\n').some((line) => line.split(/\s+/)[1] === name);
-}
-
-function hasLine(text: string, name: string): boolean {
-  return text.split('\n').some((line) => line === name || line.startsWith(`${name} `));
 }
 
 function splitModule(name: string): [module: string | undefined, symbol: string] {

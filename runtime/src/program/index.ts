@@ -10,6 +10,7 @@ export * from './fentry.js';
 export * from './freplace.js';
 export * from './iter.js';
 export * from './kprobe.js';
+export * from './kprobe-multi.js';
 export * from './lsm.js';
 export * from './lsm-cgroup.js';
 export * from './other.js';

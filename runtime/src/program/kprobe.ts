@@ -1,5 +1,6 @@
+import type { Kernel } from '../kernel/kernel.js';
 import { cannotAttach } from '../link/attach-error.js';
-import { attachKprobe } from '../link/kprobe.js';
+import { attachFirstKprobe, attachKprobe, type Probe } from '../link/kprobe.js';
 import type { Link } from '../link/link.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
 import { kind, Program } from './program.js';
@@ -12,22 +13,28 @@ export interface KprobeOptions {
   readonly cookie?: bigint;
 }
 
+/**
+ * Where a kprobe goes: a function (`module:function` for one of a module), the first of several that this kernel can
+ * probe, or the address of an instruction.
+ */
+export type KprobeTarget = string | readonly string[] | bigint;
+
 /** A program that runs where a kernel function starts, or inside it. `SEC("kprobe/do_unlinkat")`, Linux 4.1. */
 export class KprobeProgram extends Program {
   /**
-   * Attaches to `symbol`, or without it to the function its SEC() names. Each call makes one more link.
+   * Attaches to `target`, or without it to the function its SEC() names. Each call makes one more link. Addresses need
+   * Linux 4.17.
    *
    * Throws a BpfError that says why this kernel refuses: no such function, not traceable, no kprobes, tracefs not
    * mounted, a missing capability.
    *
    * @example skel.progs.trace.attach('tcp_v4_connect', { cookie: 1n })
+   * @example skel.progs.trace.attach(['finish_task_switch', 'finish_task_switch.isra.0'])
    */
-  attach(symbol?: string, options: KprobeOptions = {}): Link {
-    const named =
-      symbol === undefined ? parseTarget(this.name, 'kprobe', this.target) : { symbol, offset: 0 };
-    const probe = { symbol: named.symbol, offset: options.offset ?? named.offset, isReturn: false };
-    const { kernel } = this.handle;
-    return this.handle.own(attachKprobe(kernel, this.fd, this.name, probe, options.cookie));
+  attach(target?: KprobeTarget, options: KprobeOptions = {}): Link {
+    const { at, offset } = target === undefined ? parseTarget(this, 'kprobe') : { at: target, offset: 0 };
+    const probe = { offset: options.offset ?? offset, isReturn: false };
+    return this.handle.own(attachProbe(this, this.handle.kernel, 'kprobe', at, probe, options.cookie));
   }
 }
 
@@ -48,20 +55,18 @@ export interface KretprobeOptions {
 /** A program that runs when a kernel function returns. `SEC("kretprobe/do_unlinkat")`, Linux 4.1. */
 export class KretprobeProgram extends Program {
   /**
-   * Attaches to the return of `symbol`, or without it of the function its SEC() names. Throws as
-   * {@link KprobeProgram.attach}.
+   * Attaches to the return of `target`, or without it of the function its SEC() names. Takes and throws what
+   * {@link KprobeProgram.attach} does.
    */
-  attach(symbol?: string, options: KretprobeOptions = {}): Link {
-    const named =
-      symbol === undefined ? parseTarget(this.name, 'kretprobe', this.target) : { symbol, offset: 0 };
-    if (named.offset !== 0) {
+  attach(target?: KprobeTarget, options: KretprobeOptions = {}): Link {
+    const { at, offset } = target === undefined ? parseTarget(this, 'kretprobe') : { at: target, offset: 0 };
+    if (offset !== 0) {
       throw cannotAttach({ program: this.name, target: `kretprobe ${this.target}` }, 'ERR_BPF_ARGUMENT', {
         why: 'a function returns as a whole, so a kretprobe has no offset',
       });
     }
-    const { kernel } = this.handle;
-    const probe = { ...named, isReturn: true };
-    return this.handle.own(attachKprobe(kernel, this.fd, this.name, probe, options.cookie));
+    const probe = { offset, isReturn: true };
+    return this.handle.own(attachProbe(this, this.handle.kernel, 'kretprobe', at, probe, options.cookie));
   }
 }
 
@@ -73,11 +78,25 @@ export const kretprobe = kind({
   autoAttach: (program) => (program.section.includes('/') ? program.attach() : undefined),
 });
 
+function attachProbe(
+  { name, fd }: Program,
+  kernel: Kernel,
+  what: string,
+  at: KprobeTarget,
+  probe: Omit<Probe, 'at'>,
+  cookie: bigint | undefined,
+): Link {
+  const attached = { kernel, prog: fd, program: name, what, cookie };
+  return typeof at === 'object'
+    ? attachFirstKprobe(attached, at, probe)
+    : attachKprobe(attached, { ...probe, at });
+}
+
 /** `func` or `func+offset`; the offset is decimal, octal with a leading 0, or hexadecimal, as libbpf's attach_kprobe reads it. */
-function parseTarget(program: string, what: string, target: string): { symbol: string; offset: number } {
+function parseTarget({ name, target }: Program, what: string): { at: string; offset: number } {
   const [, symbol, offset = '0'] = /^([\w.]+)(?:\+(0x[0-9a-f]+|\d+))?$/i.exec(target) ?? [];
-  if (symbol !== undefined) return { symbol, offset: parseC(offset) };
-  const attachment = { program, target: `${what} ${target}`.trim() };
+  if (symbol !== undefined) return { at: symbol, offset: parseC(offset) };
+  const attachment = { program: name, target: `${what} ${target}`.trim() };
   throw cannotAttach(attachment, 'ERR_BPF_ARGUMENT', {
     why: target === '' ? 'SEC() names no function' : 'SEC() must name a function, or function+offset',
     hint: `Name it in the call: attach('do_unlinkat')`,

@@ -25,9 +25,6 @@ const sleepable = { sleepable: true } as const;
 const optional = { attachTypeOptional: true } as const;
 
 const probes: readonly SectionRule[] = auto([
-  row('kprobe.multi+', T.KPROBE, A.TRACE_KPROBE_MULTI),
-  row('kretprobe.multi+', T.KPROBE, A.TRACE_KPROBE_MULTI),
-  row('kprobe.session+', T.KPROBE, A.TRACE_KPROBE_SESSION),
   row('uprobe.multi+', T.KPROBE, A.TRACE_UPROBE_MULTI),
   row('uretprobe.multi+', T.KPROBE, A.TRACE_UPROBE_MULTI),
   row('uprobe.session+', T.KPROBE, A.TRACE_UPROBE_SESSION),

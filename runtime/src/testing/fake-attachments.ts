@@ -1,5 +1,6 @@
 import type {
   Fd,
+  KprobeMulti,
   LinkCreate,
   LinkInfo,
   ProgAttach,
@@ -63,6 +64,10 @@ export class FakeAttachments {
         throw refusal(syscall, 'EBUSY');
     } else if (target !== undefined) {
       text = this.#describe(target.fd, syscall);
+    }
+    if (options?.kind === 'kprobe_multi') {
+      text = describeFunctions(options);
+      if (text === '') throw refusal(syscall, 'EINVAL');
     }
     const parts = { via: 'link', program, attachType, target: text, flags, cookie } as const;
     return options?.kind === 'ordered' ? this.#insert(parts, options) : this.#open(parts);
@@ -290,11 +295,23 @@ function holderOf(program: FakeProgram, attachType: number, target: string): str
 function shareOf({ via, flags }: FakeLink): number {
   return via === 'link' ? BPF_F_ALLOW_MULTI : flags;
 }
+/** Names, or addresses as the kernel prints them. */
+function describeFunctions({ functions }: KprobeMulti): string {
+  return 'symbols' in functions
+    ? functions.symbols.join(' ')
+    : Array.from(functions.addresses, (address) => address.toString(16)).join(' ');
+}
+
+const kprobeMultiTypes: readonly number[] = [
+  BPF_ATTACH_TYPE.TRACE_KPROBE_MULTI,
+  BPF_ATTACH_TYPE.TRACE_KPROBE_SESSION,
+];
 
 function linkType(link: FakeLink): number {
   if (link.via === 'raw_tracepoint') return BPF_LINK_TYPE.RAW_TRACEPOINT;
   if (link.attachType === BPF_ATTACH_TYPE.STRUCT_OPS) return BPF_LINK_TYPE.STRUCT_OPS;
   if (link.attachType === BPF_ATTACH_TYPE.XDP) return BPF_LINK_TYPE.XDP;
   if (link.attachType === BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI) return BPF_LINK_TYPE.UPROBE_MULTI;
+  if (kprobeMultiTypes.includes(link.attachType)) return BPF_LINK_TYPE.KPROBE_MULTI;
   return link.attachType === BPF_ATTACH_TYPE.PERF_EVENT ? BPF_LINK_TYPE.PERF_EVENT : BPF_LINK_TYPE.TRACING;
 }
