@@ -74,6 +74,9 @@ function facts() {
     repeatedRawTracepoints: kernel.version >= kernelVersion(6, 10),
     manyKprobes: takesManyKprobes(kernel),
     kprobeSessions: takesManyKprobes(kernel) && kernel.version >= kernelVersion(6, 10),
+    /** One link of many uprobes; without it there is one for each. */
+    uprobeMulti: kernel.version >= kernelVersion(6, 6),
+    uprobeSessions: kernel.version >= kernelVersion(6, 13),
     kprobes: existsSync('/sys/bus/event_source/devices/kprobe'),
     fentry: takesTrampolines(kernel, BPF_ATTACH_TYPE.TRACE_FENTRY, TRACING, 'do_unlinkat'),
     lsm:
@@ -89,6 +92,8 @@ export const kernelHas = isRoot
       repeatedRawTracepoints: false,
       manyKprobes: false,
       kprobeSessions: false,
+      uprobeMulti: false,
+      uprobeSessions: false,
       kprobes: false,
       fentry: false,
       lsm: false,

@@ -358,7 +358,9 @@ describe('a uprobe that cannot be attached', () => {
     on.file('/proc/self/status', 'CapEff:\t0000000000000000\nSeccomp:\t0\n');
     on.file('/proc/sys/kernel/perf_event_paranoid', '3\n');
     on.file('/proc/7/status', '');
-    on.refuse('perfEventOpen', errno, () => on.remove('/proc/7/status'));
+    on.refuse('perfEventOpen', errno, () => {
+      on.remove('/proc/7/status');
+    });
     expect(() => at(on, 'uprobe').attach({ binary: 'app', ...options })).toThrow(text);
     expect(on.open.size).toBe(0);
   });

@@ -1,6 +1,6 @@
 import type { ERRNO } from '../../runtime/src/kernel/errno.js';
 import { ERRNO as numbers, syscallError } from '../../runtime/src/kernel/errno.js';
-import type { FileFacts, Kernel } from '../../runtime/src/kernel/kernel.js';
+import type { FileFacts, Kernel, LinkCreate } from '../../runtime/src/kernel/kernel.js';
 import { type FakeHost, fakeHost } from './fake-host.js';
 
 /** A host with programs and libraries, as uprobes find them. */
@@ -10,8 +10,10 @@ export interface BinaryHost extends Omit<FakeHost, 'refuse'> {
   remove(path: string): void;
   /** tracefs shows an id for every probe that is defined. */
   events: boolean;
-  /** Makes every further call of `method` fail, after `before` ran. */
-  refuse(method: keyof Kernel, errno: keyof typeof ERRNO, before?: () => void): void;
+  /** Makes every further call of `method` fail, after `before` ran; it lets a call pass by answering false. */
+  refuse(method: keyof Kernel, errno: keyof typeof ERRNO, before?: () => unknown): void;
+  /** May throw instead of making a link. */
+  refuseLink: (link: LinkCreate) => void;
 }
 
 const pmu = '/sys/bus/event_source/devices/uprobe';
@@ -20,7 +22,7 @@ export function binaryHost(): BinaryHost {
   const files = new Map<string, { bytes: Uint8Array; facts: Partial<FileFacts> }>();
   const environment = new Map<string, string>();
   const opened = new Map<number, Uint8Array>();
-  const refusals = new Map<keyof Kernel, () => never>();
+  const refusals = new Map<keyof Kernel, () => void>();
   const read = new Set<string>();
   let next = 11;
   const set = (path: string, bytes: Uint8Array, facts: Partial<FileFacts> = {}) =>
@@ -67,8 +69,9 @@ export function binaryHost(): BinaryHost {
       check('perfEventOpen');
       return ++next;
     },
-    linkCreate() {
+    linkCreate(link) {
       check('linkCreate');
+      made.refuseLink(link);
       return ++next;
     },
     perfEventEnable: () => check('perfEventEnable'),
@@ -81,12 +84,13 @@ export function binaryHost(): BinaryHost {
     },
     environment,
     events: false,
+    refuseLink: () => undefined,
     file: (path, text) => set(path, new TextEncoder().encode(text)),
     binary: set,
     remove: (path) => files.delete(path),
     refuse(method, errno, before) {
       refusals.set(method, () => {
-        before?.();
+        if (before?.() === false) return;
         throw syscallError(method, numbers[errno]);
       });
     },

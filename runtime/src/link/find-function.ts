@@ -1,5 +1,6 @@
 import type { ElfFile } from './elf-file.js';
 import { FileSymbolBinding, FileSymbolType, type SymbolTable, symbolTables } from './elf-symbols.js';
+import { globMatch } from './glob.js';
 
 /** A function found by name, or what stands against it. */
 export type FoundFunction =
@@ -38,6 +39,32 @@ export function findFunctions(elf: ElfFile, names: readonly string[]): FoundFunc
 
 export function findFunction(elf: ElfFile, name: string): FoundFunction {
   return findFunctions(elf, [name])[0];
+}
+
+/** A function that a pattern matched. */
+export interface MatchedFunction {
+  readonly name: string;
+  readonly offset: number;
+}
+
+/**
+ * Every function whose name matches a glob, as libbpf's elf_resolve_pattern_offsets: of the table with all symbols, and
+ * only where that has none that matches, of the exported ones. Unlike libbpf, functions of other files are left out, and
+ * a place that has several names is there once: the program is to run once when it is called.
+ */
+export function matchFunctions(elf: ElfFile, pattern: string): readonly MatchedFunction[] {
+  for (const table of [...symbolTables(elf)].reverse()) {
+    const found = new Map<number, string>();
+    for (let index = 0; index < table.count; index++) {
+      if (table.type(index) !== FileSymbolType.FUNC) continue;
+      const offset = table.fileOffset(index);
+      if (offset === undefined || found.has(offset)) continue;
+      const name = table.name(index);
+      if (globMatch(name, pattern)) found.set(offset, name);
+    }
+    if (found.size > 0) return [...found].map(([offset, name]) => ({ name, offset }));
+  }
+  return [];
 }
 
 function wantedOf(text: string): Wanted {

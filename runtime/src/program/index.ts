@@ -21,4 +21,5 @@ export * from './tp-btf.js';
 export * from './tracepoint.js';
 export { type TracingOptions, TracingProgram } from './tracing.js';
 export * from './uprobe.js';
+export * from './uprobe-multi.js';
 export * from './xdp.js';

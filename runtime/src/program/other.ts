@@ -25,12 +25,6 @@ const sleepable = { sleepable: true } as const;
 const optional = { attachTypeOptional: true } as const;
 
 const probes: readonly SectionRule[] = auto([
-  row('uprobe.multi+', T.KPROBE, A.TRACE_UPROBE_MULTI),
-  row('uretprobe.multi+', T.KPROBE, A.TRACE_UPROBE_MULTI),
-  row('uprobe.session+', T.KPROBE, A.TRACE_UPROBE_SESSION),
-  row('uprobe.multi.s+', T.KPROBE, A.TRACE_UPROBE_MULTI, sleepable),
-  row('uretprobe.multi.s+', T.KPROBE, A.TRACE_UPROBE_MULTI, sleepable),
-  row('uprobe.session.s+', T.KPROBE, A.TRACE_UPROBE_SESSION, sleepable),
   row('ksyscall+', T.KPROBE),
   row('kretsyscall+', T.KPROBE),
   row('usdt+', T.KPROBE, 0, { usdt: true }),

@@ -55,7 +55,7 @@ export class FakeAttachments {
     if (attachType === BPF_ATTACH_TYPE.STRUCT_OPS) return this.#createStructOps(prog, flags);
     const { program } = this.#descriptors.get(prog, 'program', syscall);
     const cookie = options !== undefined && 'cookie' in options ? options.cookie : 0n;
-    if (options?.kind === 'uprobe_multi') return this.#createUprobes(program, options);
+    if (options?.kind === 'uprobe_multi') return this.#createUprobes(program, attachType, options);
     let text = '';
     if (target !== undefined && 'ifindex' in target) {
       text = this.#deviceName(target.ifindex) ?? '';
@@ -91,9 +91,12 @@ export class FakeAttachments {
   }
 
   /** Every path is a file of its own but "/", which is a directory as everywhere. */
-  #createUprobes(program: FakeProgram, { path, offsets, cookies, flags = 0, pid = 0 }: UprobeMulti): Fd {
+  #createUprobes(
+    program: FakeProgram,
+    attachType: number,
+    { path, offsets, cookies, flags = 0, pid = 0 }: UprobeMulti,
+  ): Fd {
     const syscall = 'bpf(BPF_LINK_CREATE)';
-    const attachType = BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI;
     if (program.expectedAttachType !== attachType) throw refusal(syscall, 'EINVAL');
     if (path === '' || offsets.length === 0 || pid < 0) throw refusal(syscall, 'EINVAL');
     if (cookies !== undefined && cookies.length !== offsets.length) throw refusal(syscall, 'EFAULT');

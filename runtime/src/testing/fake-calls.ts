@@ -15,7 +15,7 @@ import type {
   TestRunResult,
   VerifierLog,
 } from '../kernel/kernel.js';
-import { kernelVersion } from '../uapi.js';
+import { BPF_ATTACH_TYPE, kernelVersion } from '../uapi.js';
 import type { FakeProgram } from './descriptors.js';
 import { bytesOf, FakeFile } from './fake-files.js';
 import type { FakeMap } from './fake-map.js';
@@ -117,7 +117,9 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
 
   linkCreate(link: LinkCreate): Fd {
     this.enter('linkCreate');
-    if (link.options?.kind === 'uprobe_multi' && this.version < kernelVersion(6, 6)) {
+    const session = link.attachType === BPF_ATTACH_TYPE.TRACE_UPROBE_SESSION;
+    const since = session ? kernelVersion(6, 13) : kernelVersion(6, 6);
+    if (link.options?.kind === 'uprobe_multi' && this.version < since) {
       throw refusal('bpf(BPF_LINK_CREATE)', 'EINVAL');
     }
     return this.attachments.create(link);
