@@ -40,6 +40,7 @@ export type {
   QueueMap,
   RingBuffer,
   StackMap,
+  UserRingBuffer,
 } from './map/index.js';
 // The kinds, to type a map that is opened without its skeleton: `hash(u32, Stats)`.
 export {
@@ -65,6 +66,7 @@ export type { InnerOptions } from './map/map-of-maps.js';
 export type { GetOptions, SetOptions } from './map/options.js';
 export type { OwnedMap } from './map/owned.js';
 export { Prefix } from './map/prefix.js';
+export type { Reservation } from './map/user-ring.js';
 // Plumbing: for tools that look into objects and for those who bring their own kernel.
 export { parseObject } from './object/parse.js';
 export type { ObjectSpec } from './object/spec.js';

@@ -163,6 +163,7 @@ describe('mapKindOf', () => {
     [BPF_MAP_TYPE.LRU_HASH, 'lruHash', ['key', 'value']],
     [BPF_MAP_TYPE.LRU_PERCPU_HASH, 'lruPercpuHash', ['key', 'value']],
     [BPF_MAP_TYPE.RINGBUF, 'ringbuf', ['value']],
+    [BPF_MAP_TYPE.USER_RINGBUF, 'userRingbuf', ['value']],
     [BPF_MAP_TYPE.LPM_TRIE, 'lpmTrie', ['key', 'value']],
     [BPF_MAP_TYPE.QUEUE, 'queue', ['value']],
     [BPF_MAP_TYPE.STACK, 'stack', ['value']],

@@ -122,10 +122,11 @@ export interface Kernel extends ProgCalls, LinkCalls, TrafficCalls {
   /** At `address` when one is given and free, for arenas; EEXIST when something is there. */
   mmap(fd: Fd, offset: number, length: number, writable: boolean, address?: bigint): Mapping;
   /**
-   * Calls `ready` on the event loop while `fd` is readable (level-triggered, one call per turn). Keeps the process
-   * alive until stopped. Stop before closing `fd`.
+   * Calls `ready` on the event loop while `fd` is readable (level-triggered, one call per turn). With `writable`: once if
+   * it is writable now, and each time something made room since (edge-triggered). Keeps the process alive until stopped.
+   * Stop before closing `fd`.
    */
-  watch(fd: Fd, ready: () => void): Watch;
+  watch(fd: Fd, ready: () => void, when?: Readiness): Watch;
 }
 
 export type Fd = number;
@@ -139,6 +140,9 @@ export type {
   TcFilterSet,
   TrafficCalls,
 } from './traffic-calls.js';
+
+/** What to wait for at a descriptor. */
+export type Readiness = 'readable' | 'writable';
 
 export interface MapCreate {
   type: number;

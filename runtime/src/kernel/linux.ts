@@ -55,6 +55,6 @@ function bindKernel(libc: Libc): Kernel {
     ...trafficCalls(libc),
     ...descriptorCalls(libc),
     ...mappingCalls(libc),
-    watch: (fd, ready) => poller.watch(fd, ready),
+    watch: (fd, ready, when) => poller.watch(fd, ready, when),
   };
 }

@@ -3,13 +3,18 @@ import { isMainThread } from 'node:worker_threads';
 import { duplicate, goodFd } from './descriptors.js';
 import { ERRNO, syscallError } from './errno.js';
 import { Fields } from './fields.js';
-import type { Fd, Watch } from './kernel.js';
+import type { Fd, Readiness, Watch } from './kernel.js';
 import type { Libc } from './libc.js';
 
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLLIN = 1;
+const EPOLLOUT = 4;
+const EPOLLET = 0x80000000;
+
+/** What epoll is asked for. A user ring buffer that is not quite full is always writable: only changes tell something. */
+const wanted: Readonly<Record<Readiness, number>> = { readable: EPOLLIN, writable: EPOLLOUT | EPOLLET };
 
 /** `struct epoll_event` is packed on x64 only. */
 const EVENT = process.arch === 'x64' ? { token: 4, size: 12 } : { token: 8, size: 16 };
@@ -17,8 +22,8 @@ const EVENTS_AT_ONCE = 64;
 
 /** Watches descriptors for the whole thread. */
 export interface Poller {
-  /** Calls `ready` while `fd` is readable; for a perf event, whenever it may be. */
-  watch(fd: Fd, ready: () => void): Watch;
+  /** Calls `ready` while `fd` is readable; for a perf event, whenever it may be. Or whenever it becomes writable. */
+  watch(fd: Fd, ready: () => void, when?: Readiness): Watch;
 }
 
 /** How one descriptor is waited for: `ready` is called on the event loop, at least once after each `resume`. */
@@ -39,9 +44,9 @@ type WaiterFor = (libc: Libc, fd: Fd, ready: () => void) => Waiter;
 export function createPoller(libc: Libc, waiterFor: WaiterFor = bestWaiter(libc)): Poller {
   let set: EpollSet | undefined;
   return {
-    watch(fd, ready) {
+    watch(fd, ready, when = 'readable') {
       set ??= new EpollSet(libc, waiterFor);
-      return set.add(fd, ready);
+      return set.add(fd, ready, when);
     },
   };
 }
@@ -63,12 +68,12 @@ class EpollSet {
     this.#waiter = waiterFor(libc, this.#epoll, () => this.#dispatch());
   }
 
-  add(fd: Fd, ready: () => void): Watch {
+  add(fd: Fd, ready: () => void, when: Readiness): Watch {
     // A duplicate of our own: epoll reports a closed descriptor for as long as its file lives elsewhere (a mapped
     // ring does that) and then lets nobody remove it. It also allows two watches of one descriptor.
     const own = duplicate(this.#libc, fd);
     const token = this.#nextToken++;
-    const event = new Fields(EVENT.size).u32(0, EPOLLIN).u32(EVENT.token, token);
+    const event = new Fields(EVENT.size).u32(0, wanted[when]).u32(EVENT.token, token);
     if (this.#libc.epollControl(this.#epoll, EPOLL_CTL_ADD, own, event.bytes) < 0) {
       const error = syscallError('epoll_ctl(EPOLL_CTL_ADD)', this.#libc.errno());
       this.#libc.close(own);

@@ -15,3 +15,4 @@ export * from './prog-array.js';
 export * from './queue.js';
 export * from './ringbuf.js';
 export * from './stack.js';
+export * from './user-ringbuf.js';

@@ -1,10 +1,20 @@
-import type { Fd, FileFacts, Kernel, Mapping, PerfEvent, Watch, XdpQuery } from '../kernel/kernel.js';
+import type {
+  Fd,
+  FileFacts,
+  Kernel,
+  Mapping,
+  PerfEvent,
+  Readiness,
+  Watch,
+  XdpQuery,
+} from '../kernel/kernel.js';
 import { kernelVersion } from '../uapi.js';
 import { Descriptors, type FakeObject } from './descriptors.js';
 import { FakeAttachments } from './fake-attachments.js';
 import { FakeFiles } from './fake-files.js';
 import { FakePerfEvent } from './fake-perf.js';
 import { FakeRingMap } from './fake-queue.js';
+import { FakeUserRingMap } from './fake-user-ring.js';
 import { hostFile, hostFiles } from './host-files.js';
 import { fileSystemOf, placeOf } from './places.js';
 import { refusal } from './refusal.js';
@@ -249,10 +259,14 @@ export abstract class FakeHost {
     return { buffer, close: () => this.calls.push('munmap') };
   }
 
-  watch(fd: Fd, ready: () => void): Watch {
+  watch(fd: Fd, ready: () => void, when: Readiness = 'readable'): Watch {
     this.enter('watch');
     const object = this.descriptors.find(fd);
     if (object === undefined) throw refusal('epoll_ctl', 'EBADF');
+    if (when === 'writable' && object.kind === 'map' && object.map instanceof FakeUserRingMap) {
+      return object.map.room.watch(ready);
+    }
+    if (when === 'writable') throw refusal('epoll_ctl', 'EPERM');
     if (object.kind === 'file') return object.file.watch(ready);
     if (object.kind === 'perf_event') return object.event.watch(ready);
     if (object.kind === 'map' && object.map instanceof FakeRingMap) return object.map.ring.watch(ready);

@@ -1,4 +1,5 @@
 import type { Codec } from '../codec/codec.js';
+import { raw } from '../codec/raw.js';
 import { BpfError } from '../errors.js';
 import type { Fd, Kernel, TestRun, TestRunResult } from '../kernel/kernel.js';
 import type { FakeLink, FakeObject, FakeProgram } from './descriptors.js';
@@ -9,6 +10,7 @@ import type { FakeMap } from './fake-map.js';
 import { FakePerfEvent } from './fake-perf.js';
 import { FakeRingMap } from './fake-queue.js';
 import type { FakeRing, Reservation } from './fake-ring.js';
+import { FakeUserRingMap } from './fake-user-ring.js';
 import type { ErrnoName } from './refusal.js';
 import type { FailingOptions } from './script.js';
 
@@ -17,6 +19,16 @@ export interface EmitOptions {
   /** The CPU that the program runs on; 0 by default. Matters to perf event arrays. */
   readonly cpu?: number;
   /** False for BPF_RB_NO_WAKEUP: the record is there, but nobody is told. */
+  readonly wakeup?: boolean;
+}
+
+/** How drain() takes records. */
+export interface DrainOptions<T> {
+  /** What they are; bytes by default. */
+  readonly codec?: Codec<T>;
+  /** At most so many records; all by default. */
+  readonly most?: number;
+  /** False for BPF_RB_NO_WAKEUP: who waits for room is not told. */
   readonly wakeup?: boolean;
 }
 
@@ -91,6 +103,19 @@ export class FakeKernel extends FakeCalls {
     const bytes = new Uint8Array(record.size);
     record.write(new DataView(bytes.buffer), 0, valueOrOptions as T); // second overload
     return this.#send(this.map(map), bytes, options ?? {});
+  }
+
+  /** Plays bpf_user_ringbuf_drain: takes the records of a user ring buffer. */
+  drain<T = Uint8Array>(map: string, { codec, most, wakeup = true }: DrainOptions<T> = {}): T[] {
+    const ring = this.map(map);
+    if (!(ring instanceof FakeUserRingMap)) {
+      throw new BpfError('EINVAL', `map "${ring.name}" of the fake kernel is no user ring buffer`);
+    }
+    // Without a codec T is what raw gives.
+    const { read } = codec ?? (raw as Codec<unknown> as Codec<T>);
+    return ring
+      .drain(most ?? Number.POSITIVE_INFINITY, wakeup)
+      .map((bytes) => read(new DataView(bytes.buffer), 0, bytes.length));
   }
 
   /** Plays bpf_ringbuf_reserve: undefined when there is no room. */

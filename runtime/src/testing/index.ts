@@ -10,7 +10,7 @@ export {
   fakeLayout,
 } from './fake-binary.js';
 export type { FakeKernelOptions } from './fake-host.js';
-export { type EmitOptions, FakeKernel, fakeKernel } from './fake-kernel.js';
+export { type DrainOptions, type EmitOptions, FakeKernel, fakeKernel } from './fake-kernel.js';
 export type { FakeMap } from './fake-map.js';
 export type { Reservation } from './fake-ring.js';
 export type { ErrnoName } from './refusal.js';

@@ -9,6 +9,7 @@ import { FakeArrayOfMaps, FakeHashOfMaps } from './fake-map-of-maps.js';
 import type { FakePerfEvent } from './fake-perf.js';
 import { FakeQueue, FakeRingMap } from './fake-queue.js';
 import { FakeTrie } from './fake-trie.js';
+import { FakeUserRingMap } from './fake-user-ring.js';
 import { refusal } from './refusal.js';
 
 /** What making a map needs to know of its kernel. */
@@ -81,6 +82,8 @@ export function makeMap(attributes: MapCreate, id: number, kernel: MapMaker): Fa
       return new FakeArena(attributes, facts, kernel.pageSize);
     case BPF_MAP_TYPE.RINGBUF:
       return new FakeRingMap(attributes, facts, kernel.pageSize);
+    case BPF_MAP_TYPE.USER_RINGBUF:
+      return new FakeUserRingMap(attributes, facts, kernel.pageSize);
     default:
       return new FakeHash(attributes, facts, type === LRU_HASH || type === LRU_PERCPU_HASH);
   }
