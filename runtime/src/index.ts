@@ -23,6 +23,7 @@ export type { Anchor, OrderOptions } from './link/order.js';
 export type { LiveObject } from './loader/live-object.js';
 export type { LoadOptions } from './loader/load.js';
 export type { OpenMap, OpenProgram, ProgramTarget } from './loader/open-object.js';
+export type { RecordListener } from './map/delivery.js';
 export type {
   ArrayMap,
   ArrayOfMaps,
@@ -42,6 +43,7 @@ export type {
   StackMap,
   UserRingBuffer,
 } from './map/index.js';
+
 // The kinds, to type a map that is opened without its skeleton: `hash(u32, Stats)`.
 export {
   array,
@@ -60,12 +62,19 @@ export {
   queue,
   ringbuf,
   stack,
+  userRingbuf,
 } from './map/index.js';
 export type { BpfMap, MapShape } from './map/map.js';
 export type { InnerOptions } from './map/map-of-maps.js';
+
+export { type MergedRecord, mergeRecords } from './map/merge-records.js';
+
 export type { GetOptions, SetOptions } from './map/options.js';
 export type { OwnedMap } from './map/owned.js';
 export { Prefix } from './map/prefix.js';
+export type { RecordStats } from './map/record-source.js';
+export type { RecordStream } from './map/record-stream.js';
+export type { StreamOptions, Subscription } from './map/subscription.js';
 export type { Reservation } from './map/user-ring.js';
 // Plumbing: for tools that look into objects and for those who bring their own kernel.
 export { parseObject } from './object/parse.js';

@@ -3,6 +3,7 @@ import { openObject } from '@bpfskel/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Codec } from '../../runtime/src/codec/codec.js';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
+import type { MapShape } from '../../runtime/src/map/map.js';
 import { RingBuffer, ringbuf } from '../../runtime/src/map/ringbuf.js';
 import { UserRing } from '../../runtime/src/map/user-ring.js';
 import { UserRingBuffer, userRingbuf } from '../../runtime/src/map/user-ringbuf.js';
@@ -53,7 +54,7 @@ afterEach(() => {
 });
 
 function open() {
-  const shapes = new Map([
+  const shapes = new Map<string, MapShape>([
     ['commands', userRingbuf(Command)],
     ['results', ringbuf(Result)],
   ]);

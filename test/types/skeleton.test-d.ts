@@ -1,5 +1,6 @@
 // What a user of a skeleton may and may not write. Compiled, never run: every `@ts-expect-error` is a promise that the
 // line below it is refused.
+import { mergeRecords } from '@bpfskel/runtime';
 import { execsnoop_kern } from '../../examples/execsnoop/execsnoop.skel.ts';
 import { hello_kern } from '../../examples/hello/hello.skel.ts';
 import { type Traffic, xdp_kern } from '../../examples/xdp/xdp.skel.ts';
@@ -75,6 +76,20 @@ export async function records(): Promise<void> {
   for await (const event of skel.maps.untyped) is<typeof event, Uint8Array>(true);
   // @ts-expect-error a ring buffer has no keys
   skel.maps.typed.get(1);
+}
+
+export async function mergedRecords(): Promise<void> {
+  using skel = ringbuf.openAndLoad();
+  const { typed, untyped } = skel.maps;
+  for await (const one of mergeRecords({ typed, untyped })) {
+    is<typeof one.map, 'typed' | 'untyped'>(true);
+    if (one.map === 'typed') is<typeof one.record, { pid: number; comm: string }>(true);
+    else is<typeof one.record, Uint8Array>(true);
+  }
+  // @ts-expect-error no record is of another map
+  mergeRecords({ typed }).subscribe(({ map }) => map === 'untyped');
+  // @ts-expect-error only maps with records
+  mergeRecords({ hash: maps.openAndLoad().maps.plain });
 }
 
 export function programs(): void {

@@ -89,6 +89,7 @@ describe('consume()', () => {
     const reservation = kernel.reserve('events', 16);
     emit(3);
     expect(pids(map.consume())).toEqual([1]);
+    expect(map.stats()).toMatchObject({ busy: 1, available: 48, produced: 72n, consumed: 24n });
     Sample.write(
       new DataView(reservation?.bytes.buffer ?? new ArrayBuffer(0), reservation?.bytes.byteOffset),
       0,

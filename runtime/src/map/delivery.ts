@@ -1,6 +1,6 @@
 import { BpfError } from '../errors.js';
 import type { RecordReader } from './record-reader.js';
-import type { RecordErrorListener, RecordSource } from './record-source.js';
+import type { RecordErrorListener, Source } from './record-source.js';
 
 /**
  * Gets one record and its bytes; the bytes are valid until the function returns. A function that declares `record` as its
@@ -10,16 +10,12 @@ export type RecordListener<T> = (record: T, bytes: Uint8Array) => void;
 
 /** Hands records to a listener. */
 export class Delivery<T> {
-  readonly #source: RecordSource<T>;
+  readonly #source: Source<T>;
   readonly #listener: RecordListener<T>;
   readonly #onError: RecordErrorListener | undefined;
   readonly #wantsBytes: boolean;
 
-  constructor(
-    source: RecordSource<T>,
-    listener: RecordListener<T>,
-    onError: RecordErrorListener | undefined,
-  ) {
+  constructor(source: Source<T>, listener: RecordListener<T>, onError: RecordErrorListener | undefined) {
     this.#source = source;
     this.#listener = listener;
     this.#onError = onError;

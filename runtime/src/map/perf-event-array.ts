@@ -5,7 +5,8 @@ import type { Fd } from '../kernel/kernel.js';
 import { BPF_MAP_TYPE, PERF_COUNT_SW_BPF_OUTPUT, PERF_SAMPLE_RAW, PERF_TYPE_SOFTWARE } from '../uapi.js';
 import { type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
 import { mapText, operationError } from './map-error.js';
-import { PerfCpuReader, PerfReader } from './perf-reader.js';
+import { PerfCpuReader } from './perf-reader.js';
+import { ReaderGroup } from './reader-group.js';
 import { RecordMap } from './record-map.js';
 import type { LostListener } from './record-reader.js';
 import type { RecordStats } from './record-source.js';
@@ -82,11 +83,11 @@ export class PerfEventArray<T> extends RecordMap<T, PerfStreamOptions> {
 
 interface Buffers {
   pages: number;
-  reader: PerfReader | undefined;
+  reader: ReaderGroup | undefined;
 }
 
 /** One perf event and its buffer for each CPU that is online and that the map has room for, as libbpf's perf_buffer. */
-function openBuffers(handle: MapHandle, pages: number, onLost: LostListener): PerfReader {
+function openBuffers(handle: MapHandle, pages: number, onLost: LostListener): ReaderGroup {
   const { kernel } = handle;
   const fds: Fd[] = [];
   const cpus: PerfCpuReader[] = [];
@@ -103,7 +104,7 @@ function openBuffers(handle: MapHandle, pages: number, onLost: LostListener): Pe
       send(handle, cpu, fd);
     }
     const [first, ...others] = cpus;
-    if (first !== undefined) return new PerfReader([first, ...others], release);
+    if (first !== undefined) return new ReaderGroup([first, ...others], release);
   } catch (error) {
     for (const cpu of cpus) cpu.close();
     release();

@@ -18,7 +18,9 @@ export class PerfCpuReader implements RecordReader {
   view: DataView;
   start = 0;
   end = 0;
+  readonly index = 0;
   readonly discarded = 0;
+  readonly busy = 0;
   lost = 0;
   readonly #cpu: number;
   readonly #what: string;
@@ -139,63 +141,5 @@ export class PerfCpuReader implements RecordReader {
       at,
       `a record of ${size} bytes cannot be: ${left} more are written`,
     );
-  }
-}
-
-/** The perf buffers of all CPUs as one: each is read until it is empty, in turn. There is no order between CPUs. */
-export class PerfReader implements RecordReader {
-  readonly fds: readonly Fd[];
-  readonly size: number;
-  readonly discarded = 0;
-  readonly #cpus: readonly PerfCpuReader[];
-  readonly #release: () => void;
-  #current: PerfCpuReader;
-  #index = 0;
-
-  /** `release` runs when the buffers are closed. There is at least one CPU. */
-  constructor(cpus: readonly [PerfCpuReader, ...PerfCpuReader[]], release: () => void) {
-    this.#cpus = cpus;
-    this.#release = release;
-    this.#current = cpus[0];
-    this.fds = cpus.flatMap((cpu) => cpu.fds);
-    this.size = cpus.reduce((total, cpu) => total + cpu.size, 0);
-  }
-
-  get view(): DataView {
-    return this.#current.view;
-  }
-
-  get start(): number {
-    return this.#current.start;
-  }
-
-  get end(): number {
-    return this.#current.end;
-  }
-
-  get lost(): number {
-    return this.#cpus.reduce((total, cpu) => total + cpu.lost, 0);
-  }
-
-  available(): number {
-    return this.#cpus.reduce((total, cpu) => total + cpu.available(), 0);
-  }
-
-  next(): boolean {
-    for (let tried = 0; tried <= this.#cpus.length; tried++) {
-      if (this.#current.next()) return true;
-      this.#index = (this.#index + 1) % this.#cpus.length;
-      this.#current = this.#cpus[this.#index] ?? this.#current;
-    }
-    return false;
-  }
-
-  release(): void {
-    for (const cpu of this.#cpus) cpu.release();
-  }
-
-  close(): void {
-    for (const cpu of this.#cpus) cpu.close();
-    this.#release();
   }
 }

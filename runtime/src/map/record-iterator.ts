@@ -1,7 +1,7 @@
 import { BpfError } from '../errors.js';
 import { handOn } from './delivery.js';
 import type { RecordReader } from './record-reader.js';
-import type { Consumer, RecordSource } from './record-source.js';
+import type { Consumer, Source } from './record-source.js';
 import type { AnyStreamOptions } from './subscription.js';
 import { Turn, Waiter } from './waiter.js';
 
@@ -15,7 +15,7 @@ interface Waiting<T> {
  * The process stays alive while the loop waits for a record.
  */
 export class RecordIterator<T> implements AsyncIterableIterator<T, undefined>, Consumer {
-  readonly #source: RecordSource<T>;
+  readonly #source: Source<T>;
   readonly #options: AnyStreamOptions;
   readonly #turn = new Turn();
   readonly #abort = () => this.#end();
@@ -32,7 +32,7 @@ export class RecordIterator<T> implements AsyncIterableIterator<T, undefined>, C
   /** The event loop is due before the next record. */
   #yield = false;
 
-  constructor(source: RecordSource<T>, options: AnyStreamOptions) {
+  constructor(source: Source<T>, options: AnyStreamOptions) {
     this.#source = source;
     this.#options = options;
     this.#done = options.signal?.aborted ?? false;
@@ -151,7 +151,7 @@ export class RecordIterator<T> implements AsyncIterableIterator<T, undefined>, C
   }
 
   #ready(): void {
-    this.#source.wakeups++;
+    this.#source.woken();
     this.#yield = false;
     this.#turn.begin();
     this.#serve();

@@ -1,105 +1,52 @@
 import type { Codec } from '../codec/codec.js';
-import type { BpfError } from '../errors.js';
-import { Delivery, type RecordListener } from './delivery.js';
+import type { RecordListener } from './delivery.js';
 import { BpfMap, type MapHandle } from './map.js';
-import { RecordIterator } from './record-iterator.js';
 import type { LostListener, RecordReader } from './record-reader.js';
-import { type Consumer, RecordSource, type RecordStats } from './record-source.js';
-import { type StreamOptions, Subscription } from './subscription.js';
+import { RecordSource, type RecordStats } from './record-source.js';
+import { type RecordStream, SourceStream } from './record-stream.js';
+import type { StreamOptions, Subscription } from './subscription.js';
 
-/**
- * A map that programs write records to and this process takes them from. One consumer at a time: a record goes to whoever
- * takes it. Records that no consumer takes stay in the buffer until it is full; then programs lose new ones.
- */
+/** The source of a map's records, for those who read several maps at once. */
+export let sourceOf: <T>(map: RecordMap<T>) => RecordSource<T>;
+
+/** A map whose contents are a stream of records. */
 export abstract class RecordMap<T, Options extends StreamOptions = StreamOptions>
   extends BpfMap
-  implements AsyncIterable<T>
+  implements RecordStream<T, Options>
 {
   readonly #source: RecordSource<T>;
-  /** Of the record behind those that the last consume() returned. */
-  #held: BpfError | undefined;
+  readonly #stream: SourceStream<T, Options>;
+
+  static {
+    sourceOf = (map) => map.#source;
+  }
 
   constructor(handle: MapHandle, codec: Codec<T>, openReader: (onLost: LostListener) => RecordReader) {
     super(handle);
     this.#source = new RecordSource(handle, codec, openReader);
+    this.#stream = new SourceStream(this.#source);
   }
 
-  /**
-   * Calls `listener` with every record until the subscription is stopped, the signal aborts, or the object is detached
-   * or destroyed (after it got what was left in the buffer). An error it throws is an uncaught exception, as in an event
-   * listener, and the stream goes on behind that record; so is, without `onError`, a record that does not fit its type.
-   * @throws BpfError ERR_BPF_BUSY when the map has a consumer.
-   */
   subscribe(listener: RecordListener<T>, options?: Options): Subscription<T> {
-    return new Subscription(this.#source, listener, options ?? {});
+    return this.#stream.subscribe(listener, options);
   }
 
-  /**
-   * Records for `for await`, until `break`, `return`, an abort of the signal, or the object is detached or destroyed (after
-   * what was left in the buffer); each ends the loop without an error. A record that does not fit its type goes to
-   * `onError`; without it the loop throws, and another loop over the map goes on behind that record.
-   */
   records(options?: Options): AsyncIterableIterator<T, undefined> {
-    return new RecordIterator(this.#source, options ?? {});
+    return this.#stream.records(options);
   }
 
-  /** `records()` without options. */
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
     return this.records();
   }
 
-  /**
-   * Takes what is in the buffer now, without waiting and whether or not the program wanted a wake-up. A record that does
-   * not fit its type goes to `onError`; without it, it is thrown in its turn: after the records before it were returned.
-   * @throws BpfError ERR_BPF_BUSY when the map has a consumer: its subscription has `flush()`.
-   */
   consume(): T[];
-  /** Hands the records to `listener` and returns how many there were. */
-  consume(listener: RecordListener<T>, options?: Pick<StreamOptions, 'onError'>): number;
-  consume(listener?: RecordListener<T>, options: Pick<StreamOptions, 'onError'> = {}): T[] | number {
-    if (listener !== undefined) return this.#drain(listener, options);
-    const held = this.#held;
-    this.#held = undefined;
-    if (held !== undefined) throw held;
-    const records: T[] = [];
-    try {
-      this.#drain((record) => records.push(record), options);
-    } catch (error) {
-      if (records.length === 0) throw error;
-      // Only errors of this package end a drain of records into an array.
-      this.#held = error as BpfError;
-    }
-    return records;
+  consume(listener: RecordListener<T>, options?: Pick<Options, 'onError'>): number;
+  consume(listener?: RecordListener<T>, options?: Pick<Options, 'onError'>): T[] | number {
+    return listener === undefined ? this.#stream.consume() : this.#stream.consume(listener, options);
   }
 
   /** What the stream has seen so far. */
   stats(): RecordStats {
     return this.#source.stats();
-  }
-
-  #drain(listener: RecordListener<T>, { onError }: Pick<StreamOptions, 'onError'>): number {
-    const source = this.#source;
-    const reader = source.reader();
-    const delivery = new Delivery(source, listener, onError);
-    let ended = false;
-    const consumer: Consumer = {
-      finish() {
-        ended = true;
-      },
-    };
-    source.claim(consumer);
-    const before = source.records;
-    // Producers may be faster: what they add from here on is left for the next call.
-    let left = reader.available();
-    try {
-      while (!ended && left > 0 && reader.next()) {
-        left -= reader.end - reader.start + 8;
-        delivery.deliver(reader);
-      }
-    } finally {
-      reader.release();
-      source.unclaim(consumer);
-    }
-    return source.records - before;
   }
 }

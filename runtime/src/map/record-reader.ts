@@ -10,8 +10,12 @@ export interface RecordReader {
   readonly view: DataView;
   readonly start: number;
   readonly end: number;
+  /** Which of the buffers the record is from, where there are several. */
+  readonly index: number;
   /** Records that were reserved and then given up by their program. */
   readonly discarded: number;
+  /** How often there was nothing to take but a record that its program is still writing. */
+  readonly busy: number;
   /** Records that the kernel dropped for want of room, where it counts them. */
   readonly lost: number;
   /** Bytes of the buffer, without its headers. */

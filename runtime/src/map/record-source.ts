@@ -17,6 +17,8 @@ export interface RecordStats {
   readonly bytes: number;
   /** Records that their program reserved and then discarded. */
   readonly discarded: number;
+  /** How often the next record was one that its program was still writing: later ones wait for it. */
+  readonly busy: number;
   /** Records that could not be decoded. */
   readonly errors: number;
   /** How often a waiting consumer was woken. */
@@ -29,11 +31,27 @@ export interface Consumer {
   finish(closing: boolean): void;
 }
 
+/** Where a consumer takes records from: one map, or several at once. */
+export interface Source<T> {
+  readonly kernel: Kernel;
+  /** Records delivered so far. */
+  readonly records: number;
+  /** The memory of the records. @throws BpfError ERR_BPF_STATE once the object is destroyed. */
+  reader(): RecordReader;
+  /** Makes `consumer` the one that gets the records. @throws BpfError ERR_BPF_BUSY when there is another. */
+  claim(consumer: Consumer, onLost?: LostListener): void;
+  unclaim(consumer: Consumer): void;
+  /** Decodes the record that `reader` is at. @throws BpfError ERR_BPF_RECORD when it does not fit the type. */
+  decode(reader: RecordReader): T;
+  /** Counts a wake-up. */
+  woken(): void;
+}
+
 /** Called for a record that cannot be decoded; `bytes` is a copy. */
 export type RecordErrorListener = (error: BpfError, bytes: Uint8Array) => void;
 
 /** The records of one map: opens their memory on first use, decodes, counts, and lets one consumer at a time in. */
-export class RecordSource<T> {
+export class RecordSource<T> implements Source<T> {
   readonly handle: MapHandle;
   readonly #codec: Codec<T>;
   readonly #openReader: (onLost: LostListener) => RecordReader;
@@ -43,7 +61,7 @@ export class RecordSource<T> {
   #errors = 0;
   records = 0;
   bytes = 0;
-  wakeups = 0;
+  #wakeups = 0;
 
   constructor(handle: MapHandle, codec: Codec<T>, openReader: (onLost: LostListener) => RecordReader) {
     this.handle = handle;
@@ -57,13 +75,11 @@ export class RecordSource<T> {
     return this.handle.kernel;
   }
 
-  /** The memory of the records. @throws BpfError ERR_BPF_STATE once the object is destroyed. */
   reader(): RecordReader {
     this.#reader ??= this.#openReader((count, cpu) => this.#onLost?.(count, cpu));
     return this.#reader;
   }
 
-  /** Makes `consumer` the one that gets the records. */
   claim(consumer: Consumer, onLost?: LostListener): void {
     if (this.#consumer !== undefined && this.#consumer !== consumer) {
       throw new BpfError(
@@ -79,7 +95,6 @@ export class RecordSource<T> {
     if (this.#consumer === consumer) this.#consumer = undefined;
   }
 
-  /** Decodes the record that `reader` is at. @throws BpfError ERR_BPF_RECORD when it does not fit the type. */
   decode(reader: RecordReader): T {
     const length = reader.end - reader.start;
     try {
@@ -101,6 +116,10 @@ export class RecordSource<T> {
     );
   }
 
+  woken(): void {
+    this.#wakeups++;
+  }
+
   stats(): RecordStats {
     const reader = this.reader();
     return {
@@ -109,8 +128,9 @@ export class RecordSource<T> {
       records: this.records,
       bytes: this.bytes,
       discarded: reader.discarded,
+      busy: reader.busy,
       errors: this.#errors,
-      wakeups: this.wakeups,
+      wakeups: this.#wakeups,
     };
   }
 

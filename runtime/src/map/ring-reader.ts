@@ -19,7 +19,9 @@ export class RingReader implements RecordReader {
   readonly size: number;
   start = 0;
   end = 0;
+  readonly index = 0;
   discarded = 0;
+  busy = 0;
   readonly lost = 0;
   readonly #text: string;
   readonly #consumerPage: Mapping;
@@ -61,9 +63,19 @@ export class RingReader implements RecordReader {
     this.view = new DataView(buffer, kernel.pageSize, 2 * size);
   }
 
+  /** Bytes that consumers have taken since the buffer was made; another process may be one. */
+  get consumed(): bigint {
+    return Atomics.load(this.#consumer, 0);
+  }
+
+  /** Bytes that programs have reserved since the buffer was made. */
+  get produced(): bigint {
+    return Atomics.load(this.#producer, 0);
+  }
+
   available(): number {
-    const consumed = Atomics.load(this.#consumer, 0);
-    return Number(BigInt.asUintN(64, Atomics.load(this.#producer, 0) - consumed));
+    const { consumed } = this;
+    return Number(BigInt.asUintN(64, this.produced - consumed));
   }
 
   next(): boolean {
@@ -73,7 +85,10 @@ export class RingReader implements RecordReader {
       const at = (this.#base + this.#taken) & this.#mask;
       const header = Atomics.load(this.#headers, at >> 2);
       // The busy bit, which is the sign: its program is still writing, and the order of records is kept.
-      if (header < 0) return false;
+      if (header < 0) {
+        this.busy++;
+        return false;
+      }
       const length = header & LENGTH_MASK;
       const total = (length + BPF_RINGBUF_HDR_SZ + 7) & ~7;
       if (total > this.#written - this.#taken) throw this.#corrupt(at, length);

@@ -1,7 +1,7 @@
 import { MalformedError } from '../errors.js';
 import { Delivery, type RecordListener } from './delivery.js';
 import type { LostListener, RecordReader } from './record-reader.js';
-import type { Consumer, RecordErrorListener, RecordSource } from './record-source.js';
+import type { Consumer, RecordErrorListener, Source } from './record-source.js';
 import { Turn, Waiter } from './waiter.js';
 
 /** How a stream of records behaves. */
@@ -24,7 +24,7 @@ export interface AnyStreamOptions extends StreamOptions {
 
 /** A function that gets records until it is stopped. While it is active the process stays alive. */
 export class Subscription<T = unknown> implements Consumer, Disposable {
-  readonly #source: RecordSource<T>;
+  readonly #source: Source<T>;
   readonly #delivery: Delivery<T>;
   readonly #options: AnyStreamOptions;
   readonly #reader: RecordReader;
@@ -35,7 +35,7 @@ export class Subscription<T = unknown> implements Consumer, Disposable {
   #draining = false;
 
   /** Starts at once, unless the signal is already aborted. */
-  constructor(source: RecordSource<T>, listener: RecordListener<T>, options: AnyStreamOptions) {
+  constructor(source: Source<T>, listener: RecordListener<T>, options: AnyStreamOptions) {
     this.#source = source;
     this.#delivery = new Delivery(source, listener, options.onError);
     this.#options = options;
@@ -98,7 +98,7 @@ export class Subscription<T = unknown> implements Consumer, Disposable {
 
   #ready(): void {
     if (!this.#active || this.#draining) return;
-    this.#source.wakeups++;
+    this.#source.woken();
     this.#turn.begin();
     this.#drain(() => {
       if (!this.#turn.over()) return false;
