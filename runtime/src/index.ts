@@ -18,6 +18,7 @@ export { linuxKernel } from './kernel/linux.js';
 export type { CgroupOptions } from './link/cgroup.js';
 export type { AttachedProgram, CgroupMode, CgroupPrograms } from './link/cgroup-programs.js';
 export type { FileTarget } from './link/file-target.js';
+export type { IterLink } from './link/iter.js';
 export type { Link } from './link/link.js';
 export type { Anchor, OrderOptions } from './link/order.js';
 export type { LiveObject } from './loader/live-object.js';

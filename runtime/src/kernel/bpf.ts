@@ -328,8 +328,7 @@ export function linkCalls(libc: Libc): LinkCalls {
         const count = libc.read(iter, buffer, buffer.length);
         if (count >= 0) return count;
         const errno = libc.errno();
-        // A million objects went by of which the program wrote nothing (bpf_seq_read): it goes on from there.
-        if (errno !== ERRNO.EAGAIN && errno !== ERRNO.EINTR) throw syscallError('read', errno);
+        if (errno !== ERRNO.EINTR) throw syscallError('read', errno);
       }
     },
     rawTracepointOpen: (prog, name) =>

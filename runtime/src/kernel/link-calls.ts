@@ -8,7 +8,10 @@ export interface LinkCalls {
   linkInfo(link: Fd): LinkInfo;
   /** BPF_ITER_CREATE: a descriptor whose reads run the iterator program, from the beginning. Since 5.8. */
   iterCreate(link: Fd): Fd;
-  /** What the program of an iterator writes next, up to buffer.length bytes; 0 at the end. */
+  /**
+   * What the program of an iterator writes next, up to buffer.length bytes; 0 at the end. EAGAIN when the next read goes on:
+   * a million objects went by of which it wrote nothing, or it wants to see one again.
+   */
   iterRead(iter: Fd, buffer: Uint8Array): number;
 }
 

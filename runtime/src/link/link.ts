@@ -54,12 +54,12 @@ export class Link implements Disposable {
 
   /** Keeps the attachment alive beyond this process, under a path in a BPF file system (`/sys/fs/bpf/...`). Linux 5.7. */
   pin(path: string): void {
-    this.#parts.kernel.pin(this.#bpfLink('pin'), path);
+    this.#parts.kernel.pin(this.bpfLink('pin'), path);
   }
 
   /** The kernel's ids of the link and of its program. Linux 5.8. */
   info(): LinkInfo {
-    return this.#parts.kernel.linkInfo(this.#bpfLink('read the ids of'));
+    return this.#parts.kernel.linkInfo(this.bpfLink('read the ids of'));
   }
 
   /** Runs `listener` once when the link ends; for owners that keep a list. */
@@ -73,7 +73,8 @@ export class Link implements Disposable {
     throw new BpfError('ERR_BPF_STATE', `${verb} link of "${printable(this.program)}": it is detached`);
   }
 
-  #bpfLink(verb: string): Fd {
+  /** The bpf_link's descriptor; throws where the attachment is none, or ended. `verb` begins the sentence. */
+  protected bpfLink(verb: string): Fd {
     this.assertAttached(verb);
     if (this.#parts.fd === undefined) {
       throw new NotSupportedError(

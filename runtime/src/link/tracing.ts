@@ -11,7 +11,7 @@ import {
 import { Link } from './link.js';
 import { whyRefused } from './privilege.js';
 
-/** A program whose target was fixed when it was loaded: tp_btf, fentry, fexit, fmod_ret, LSM, iterators. */
+/** A program whose target was fixed when it was loaded: tp_btf, fentry, fexit, fmod_ret, LSM. */
 export interface TracingAttachment extends Attachment {
   readonly kernel: Kernel;
   readonly prog: Fd;
@@ -47,10 +47,7 @@ function createLink(attachment: TracingAttachment): Fd {
     return kernel.linkCreate({
       prog,
       attachType,
-      options:
-        attachType === BPF_ATTACH_TYPE.TRACE_ITER
-          ? { kind: 'none' }
-          : { kind: 'tracing', targetBtfId: 0, cookie },
+      options: { kind: 'tracing', targetBtfId: 0, cookie },
     });
   } catch (error) {
     if (errnoOf(error) !== 'EINVAL' || !legacyTypes.includes(attachType)) throw error;

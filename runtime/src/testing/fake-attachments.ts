@@ -314,6 +314,7 @@ function linkType(link: FakeLink): number {
   if (link.via === 'raw_tracepoint') return BPF_LINK_TYPE.RAW_TRACEPOINT;
   if (link.attachType === BPF_ATTACH_TYPE.STRUCT_OPS) return BPF_LINK_TYPE.STRUCT_OPS;
   if (link.attachType === BPF_ATTACH_TYPE.XDP) return BPF_LINK_TYPE.XDP;
+  if (link.attachType === BPF_ATTACH_TYPE.TRACE_ITER) return BPF_LINK_TYPE.ITER;
   if (link.attachType === BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI) return BPF_LINK_TYPE.UPROBE_MULTI;
   if (kprobeMultiTypes.includes(link.attachType)) return BPF_LINK_TYPE.KPROBE_MULTI;
   return link.attachType === BPF_ATTACH_TYPE.PERF_EVENT ? BPF_LINK_TYPE.PERF_EVENT : BPF_LINK_TYPE.TRACING;
