@@ -21,6 +21,8 @@ export type { FileTarget } from './link/file-target.js';
 export type { IterLink } from './link/iter.js';
 export type { Link } from './link/link.js';
 export type { Anchor, OrderOptions } from './link/order.js';
+export type { SocketTarget } from './link/socket-target.js';
+export type { UpdatableLink } from './link/updatable-link.js';
 export type { LiveObject } from './loader/live-object.js';
 export type { LoadOptions } from './loader/load.js';
 export type { OpenMap, OpenProgram, ProgramTarget } from './loader/open-object.js';
@@ -84,7 +86,6 @@ export { type KernelLoadOptions, type LoadableObject, objectName, openObject } f
 export { type OpenMapOptions, openMapById, openPinnedMap } from './open-map.js';
 export type {
   CgroupDeviceProgram,
-  CgroupLink,
   CgroupProgram,
   CgroupSkbProgram,
   CgroupSockAddrProgram,
@@ -93,6 +94,7 @@ export type {
   CgroupSysctlProgram,
   FentryProgram,
   FexitProgram,
+  FlowDissectorProgram,
   FmodRetProgram,
   FreplaceProgram,
   IterProgram,
@@ -101,11 +103,17 @@ export type {
   KprobeSessionProgram,
   KretprobeMultiProgram,
   KretprobeProgram,
+  LircMode2Program,
   LsmCgroupProgram,
   LsmProgram,
   OtherProgram,
   RawTracepointProgram,
+  SkLookupProgram,
+  SkMsgProgram,
+  SkReuseportProgram,
+  SkSkbProgram,
   SocketFilterProgram,
+  SockmapTarget,
   SockOpsProgram,
   TpBtfProgram,
   TracepointProgram,

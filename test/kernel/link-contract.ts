@@ -13,8 +13,11 @@ export interface LinkCase {
   attach(counter: Counter): Link;
   /** Makes the attached program run at least once, before it returns. */
   trigger(): void;
-  /** What a second attachment of the same program to the same place does: it runs too, or is refused in these words. */
-  readonly twice: 'runs' | RegExp;
+  /**
+   * What a second attachment of the same program to the same place does: it runs too, or is refused in these words, or
+   * takes the place of the first, whose link then holds nothing.
+   */
+  readonly twice: 'runs' | 'replaces' | RegExp;
 }
 
 /** Descriptors this process has open. */
@@ -89,6 +92,16 @@ export function linkContract({ name, when = true, load, attach, trigger, twice }
       'made twice is two links, or refused in words',
       using((counter) => {
         const one = attach(counter);
+        if (twice === 'replaces') {
+          const two = attach(counter);
+          expect(runsWithin(counter, trigger)).toBe(true);
+          two.detach();
+          const after = counter.runs();
+          trigger();
+          expect(counter.runs()).toBe(after);
+          one.detach();
+          return;
+        }
         if (twice !== 'runs') {
           expectRefusal(() => attach(counter), twice);
           return;

@@ -3,6 +3,7 @@ import type { Kernel } from './kernel.js';
 import type { Libc } from './libc.js';
 
 const F_DUPFD_CLOEXEC = 1030;
+const O_RDWR = 2;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 
@@ -41,8 +42,9 @@ export function descriptorCalls(
 
     duplicate: (fd) => duplicate(libc, fd),
 
-    openFile(path) {
-      return goodFd(libc, 'open', libc.open(path, O_NONBLOCK | O_CLOEXEC, 0), path);
+    openFile(path, write = false) {
+      const flags = O_NONBLOCK | O_CLOEXEC | (write ? O_RDWR : 0);
+      return goodFd(libc, 'open', libc.open(path, flags, 0), path);
     },
 
     // Close-on-exec by itself.

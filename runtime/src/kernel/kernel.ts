@@ -111,8 +111,8 @@ export interface Kernel extends ProgCalls, LinkCalls, TrafficCalls {
   close(fd: Fd): void;
   /** A second descriptor of what `fd` is of, close-on-exec. */
   duplicate(fd: Fd): Fd;
-  /** Non-blocking descriptor for a file or directory, to read: trace_pipe, a cgroup, a network namespace, a device. */
-  openFile(path: string): Fd;
+  /** Non-blocking descriptor for a file or directory, to read (or also `write`): trace_pipe, a cgroup, a device. */
+  openFile(path: string, write?: boolean): Fd;
   /** pidfd_open(2): a descriptor of a process (Linux 5.3). */
   pidfdOpen(pid: number): Fd;
   /** Bytes available now, up to buffer.length; 0 when the read would block. */

@@ -7,6 +7,7 @@ import { type FileTarget, openTarget } from './file-target.js';
 import { isOrdered, type OrderOptions, type Place, placeOf } from './order.js';
 import { describeProgram } from './program-name.js';
 import { failAfter, releaseAll } from './release.js';
+import { type Hold, holdLink } from './updatable-link.js';
 
 /** How a program is attached to a cgroup. */
 export interface CgroupOptions extends OrderOptions {
@@ -34,15 +35,6 @@ export interface CgroupAttachment extends Attachment {
   readonly options: CgroupOptions;
 }
 
-/** What holds a program in a cgroup. */
-export interface CgroupHold {
-  /** The bpf_link; undefined when BPF_PROG_ATTACH attached the program. */
-  readonly fd?: Fd;
-  /** Exchanges the program. */
-  update(prog: Fd): void;
-  release(): void;
-}
-
 /** A cgroup that is open, and how to go into it. */
 interface Entry extends CgroupAttachment {
   readonly fd: Fd;
@@ -54,7 +46,7 @@ interface Entry extends CgroupAttachment {
  * Attaches by bpf_link (Linux 5.7), as libbpf's bpf_program__attach_cgroup_opts; in the modes a link does not have, with
  * `replace`, and on older kernels by BPF_PROG_ATTACH, as bpf_prog_attach_opts.
  */
-export function attachCgroup(attachment: CgroupAttachment): CgroupHold {
+export function attachCgroup(attachment: CgroupAttachment): Hold {
   const { kernel, options, cgroup } = attachment;
   const { mode = 'multi', preorder = false } = options;
   checkOptions(attachment, mode);
@@ -93,7 +85,7 @@ function checkOptions(attachment: CgroupAttachment, mode: CgroupMode): void {
 }
 
 /** Undefined when it takes BPF_PROG_ATTACH: no links in this kernel, or not for what was asked. */
-function createLink({ kernel, prog, attachType, fd, mode, place, options }: Entry): CgroupHold | undefined {
+function createLink({ kernel, prog, attachType, fd, mode, place, options }: Entry): Hold | undefined {
   if (mode !== 'multi' || options.replace !== undefined) return undefined;
   const { flags, ...rest } = place;
   try {
@@ -104,7 +96,7 @@ function createLink({ kernel, prog, attachType, fd, mode, place, options }: Entr
       flags,
       options: { kind: 'ordered', ...rest },
     });
-    return { fd: link, update: (next) => kernel.linkUpdate(link, next), release: () => kernel.close(link) };
+    return holdLink(kernel, link);
   } catch (error) {
     // Before 5.7 without links, before 6.17 without their order: BPF_PROG_ATTACH may do, or says EINVAL again.
     if (errnoOf(error) !== 'EINVAL') throw error;
@@ -112,7 +104,7 @@ function createLink({ kernel, prog, attachType, fd, mode, place, options }: Entr
   }
 }
 
-function attachDirectly(entry: Entry): CgroupHold {
+function attachDirectly(entry: Entry): Hold {
   const { kernel, prog, attachType, fd, mode, place, options } = entry;
   const { replace } = options;
   if (mode !== 'multi' && replace === undefined) refuseToReplace(entry);
@@ -140,7 +132,7 @@ function refuseToReplace(entry: Entry): void {
 }
 
 /** A program that BPF_PROG_ATTACH attached: it would stay in the cgroup without its process. */
-class DirectHold implements CgroupHold {
+class DirectHold implements Hold {
   readonly #entry: Entry;
   #prog: Fd;
   /** Ours to close: the program of another object, which may go before this link does. */

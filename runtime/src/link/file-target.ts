@@ -17,9 +17,9 @@ export function pathOfTarget(target: FileTarget): string {
   return typeof target === 'string' ? target : `/proc/self/fd/${fdOf(target)}`;
 }
 
-/** A descriptor of the target that is ours to close. */
-export function openTarget(kernel: Kernel, target: FileTarget): Fd {
-  return typeof target === 'string' ? kernel.openFile(target) : kernel.duplicate(fdOf(target));
+/** A descriptor of the target that is ours to close. A path is opened to read, or also to `write`. */
+export function openTarget(kernel: Kernel, target: FileTarget, write = false): Fd {
+  return typeof target === 'string' ? kernel.openFile(target, write) : kernel.duplicate(fdOf(target));
 }
 
 /** Magic number of the file system a path lies in; undefined when there is no such path, 0 when this process may not look. */

@@ -1,8 +1,9 @@
 import type { CgroupOptions } from '../link/cgroup.js';
 import type { CgroupPrograms } from '../link/cgroup-programs.js';
 import type { FileTarget } from '../link/file-target.js';
+import type { UpdatableLink } from '../link/updatable-link.js';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
-import { type CgroupLink, CgroupProgram } from './cgroup.js';
+import { CgroupProgram } from './cgroup.js';
 import { kind } from './program.js';
 
 /** Which packets of a cgroup's sockets: those that come in, or those that go out. */
@@ -26,7 +27,7 @@ const attachTypes: Readonly<Record<CgroupDirection, number>> = {
  * @example using link = skel.progs.count.attach('/sys/fs/cgroup/shop', { direction: 'egress' });
  */
 export class CgroupSkbProgram extends CgroupProgram {
-  override attach(cgroup: FileTarget, options: CgroupSkbOptions = {}): CgroupLink {
+  override attach(cgroup: FileTarget, options: CgroupSkbOptions = {}): UpdatableLink {
     const { direction, ...rest } = options;
     const detail = direction === undefined || this.section.endsWith(`/${direction}`) ? '' : ` (${direction})`;
     return this.attachAs(this.#attachType(direction), detail, cgroup, rest);

@@ -1,29 +1,13 @@
 import { printable } from '../errors.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
 import { errnoOf, refusal } from '../link/attach-error.js';
-import { attachCgroup, type CgroupHold, type CgroupOptions } from '../link/cgroup.js';
+import { attachCgroup, type CgroupOptions } from '../link/cgroup.js';
 import { type CgroupPrograms, queryCgroup } from '../link/cgroup-programs.js';
 import { whyBadCgroup, whyNoCgroup } from '../link/cgroup-refusal.js';
 import { type FileTarget, nameOfTarget, openTarget } from '../link/file-target.js';
-import { Link, type LinkParts } from '../link/link.js';
 import { whyRefused } from '../link/privilege.js';
+import { UpdatableLink } from '../link/updatable-link.js';
 import { Program } from './program.js';
-
-/** One program in one cgroup. */
-export class CgroupLink extends Link {
-  readonly #hold: CgroupHold;
-
-  constructor(parts: LinkParts, hold: CgroupHold) {
-    super(parts);
-    this.#hold = hold;
-  }
-
-  /** Exchanges the program for another of its kind; no process sees neither. Linux 5.7; without a bpf_link 5.6. */
-  update(program: { readonly fd: Fd }): void {
-    this.assertAttached('update');
-    this.#hold.update(program.fd);
-  }
-}
 
 /** A program that runs for the processes of a cgroup and of its descendants. */
 export class CgroupProgram extends Program {
@@ -37,7 +21,7 @@ export class CgroupProgram extends Program {
    *
    * @example using link = skel.progs.deny_connect.attach('/sys/fs/cgroup/shop');
    */
-  attach(cgroup: FileTarget, options: CgroupOptions = {}): CgroupLink {
+  attach(cgroup: FileTarget, options: CgroupOptions = {}): UpdatableLink {
     return this.attachAs(this.handle.expectedAttachType, '', cgroup, options);
   }
 
@@ -55,7 +39,7 @@ export class CgroupProgram extends Program {
     detail: string,
     cgroup: FileTarget,
     options: CgroupOptions,
-  ): CgroupLink {
+  ): UpdatableLink {
     const { kernel } = this.handle;
     const target = `${this.section}${detail} ${nameOfTarget(cgroup)}`;
     const hold = attachCgroup({
@@ -67,9 +51,7 @@ export class CgroupProgram extends Program {
       cgroup,
       options,
     });
-    const { fd } = hold;
-    const parts = { kernel, program: this.name, target, release: () => hold.release() };
-    const link = new CgroupLink(fd === undefined ? parts : { ...parts, fd }, hold);
+    const link = new UpdatableLink({ kernel, program: this.name, target }, hold);
     this.handle.own(link);
     return link;
   }

@@ -1,8 +1,9 @@
 import { assertBpfLsm } from '../link/bpf-lsm.js';
 import type { CgroupOptions } from '../link/cgroup.js';
 import { type FileTarget, nameOfTarget } from '../link/file-target.js';
+import type { UpdatableLink } from '../link/updatable-link.js';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
-import { type CgroupLink, CgroupProgram } from './cgroup.js';
+import { CgroupProgram } from './cgroup.js';
 import { kind } from './program.js';
 
 /**
@@ -11,7 +12,7 @@ import { kind } from './program.js';
  */
 export class LsmCgroupProgram extends CgroupProgram {
   /** Throws also when the kernel was booted without the BPF LSM: it would take the link and never run the program. */
-  override attach(cgroup: FileTarget, options: CgroupOptions = {}): CgroupLink {
+  override attach(cgroup: FileTarget, options: CgroupOptions = {}): UpdatableLink {
     const target = `${this.section} ${nameOfTarget(cgroup)}`;
     assertBpfLsm(this.handle.kernel, { program: this.name, target });
     return super.attach(cgroup, options);

@@ -22,7 +22,6 @@ function row(match: string, type: number, attachType = 0, more: Partial<SectionR
 const T = BPF_PROG_TYPE;
 const A = BPF_ATTACH_TYPE;
 const sleepable = { sleepable: true } as const;
-const optional = { attachTypeOptional: true } as const;
 
 const probes: readonly SectionRule[] = auto([
   row('ksyscall+', T.KPROBE),
@@ -41,8 +40,6 @@ const tracing: readonly SectionRule[] = auto([
 ]);
 
 const traffic: readonly SectionRule[] = [
-  row('sk_reuseport/migrate', T.SK_REUSEPORT, A.SK_REUSEPORT_SELECT_OR_MIGRATE),
-  row('sk_reuseport', T.SK_REUSEPORT, A.SK_REUSEPORT_SELECT),
   row('tc/ingress', T.SCHED_CLS, A.TCX_INGRESS),
   row('tc/egress', T.SCHED_CLS, A.TCX_EGRESS),
   row('tcx/ingress', T.SCHED_CLS, A.TCX_INGRESS),
@@ -56,20 +53,12 @@ const traffic: readonly SectionRule[] = [
   row('lwt_out', T.LWT_OUT),
   row('lwt_xmit', T.LWT_XMIT),
   row('lwt_seg6local', T.LWT_SEG6LOCAL),
-  row('sk_skb/stream_parser', T.SK_SKB, A.SK_SKB_STREAM_PARSER, optional),
-  row('sk_skb/stream_verdict', T.SK_SKB, A.SK_SKB_STREAM_VERDICT, optional),
-  row('sk_skb/verdict', T.SK_SKB, A.SK_SKB_VERDICT, optional),
-  row('sk_skb', T.SK_SKB),
-  row('sk_msg', T.SK_MSG, A.SK_MSG_VERDICT, optional),
-  row('flow_dissector', T.FLOW_DISSECTOR, A.FLOW_DISSECTOR, optional),
-  row('sk_lookup', T.SK_LOOKUP, A.SK_LOOKUP),
   row('netfilter', T.NETFILTER, A.NETFILTER),
 ];
 
 const rest: readonly SectionRule[] = [
   row('syscall', T.SYSCALL, 0, sleepable),
   row('perf_event', T.PERF_EVENT),
-  row('lirc_mode2', T.LIRC_MODE2, A.LIRC_MODE2, optional),
   // Attached through their map.
   row('struct_ops+', T.STRUCT_OPS),
   row('struct_ops.s+', T.STRUCT_OPS, 0, sleepable),

@@ -3,6 +3,7 @@ import type { Fd } from '../kernel/kernel.js';
 import { attachError, errnoOf } from '../link/attach-error.js';
 import { Link } from '../link/link.js';
 import { whyRefused } from '../link/privilege.js';
+import { type SocketTarget, socketFd } from '../link/socket-target.js';
 import { deviceIndex } from '../link/xdp.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
 import { kind, Program } from './program.js';
@@ -36,15 +37,16 @@ export class SocketFilterProgram extends Program {
    * Makes the program the filter of a socket the caller has, in place of any filter before it. Detach the link before
    * closing the socket.
    */
-  attachTo(socket: Fd): Link {
+  attachTo(socket: SocketTarget): Link {
     const { kernel } = this.handle;
-    const attachment = { program: this.name, target: `socket ${socket}` };
+    const fd = socketFd(socket);
+    const attachment = { program: this.name, target: `socket ${fd}` };
     try {
-      kernel.socketAttach(socket, this.fd);
+      kernel.socketAttach(fd, this.fd);
     } catch (error) {
       throw attachError(attachment, error);
     }
-    return this.handle.own(new Link({ kernel, ...attachment, release: () => kernel.socketDetach(socket) }));
+    return this.handle.own(new Link({ kernel, ...attachment, release: () => kernel.socketDetach(fd) }));
   }
 }
 
