@@ -122,6 +122,7 @@ export type {
   UprobeSessionProgram,
   UretprobeMultiProgram,
   UretprobeProgram,
+  UsdtProgram,
   XdpLink,
   XdpProgram,
 } from './program/index.js';

@@ -45,6 +45,8 @@ export interface MultiPlaces {
   readonly refCtrOffsets: readonly number[] | undefined;
   /** -1: every process. */
   readonly pid: number;
+  /** Runs after the link ended, not when it cannot be made. */
+  readonly after?: () => void;
 }
 
 /**
@@ -71,7 +73,7 @@ export function attachUprobeMulti(request: MultiRequest, target: MultiTarget): L
 /** One link of all places; where the kernel has no such links, one for each. */
 export function attachPlaces(request: MultiRequest, attachment: Attachment, places: MultiPlaces): Link {
   const { kernel, prog, attachType, isReturn } = request;
-  const { binary, offsets, cookies, refCtrOffsets, pid } = places;
+  const { binary, offsets, cookies, refCtrOffsets, pid, after } = places;
   try {
     const fd = kernel.linkCreate({
       prog,
@@ -86,7 +88,7 @@ export function attachPlaces(request: MultiRequest, attachment: Attachment, plac
         ...(pid === -1 ? {} : { pid }),
       },
     });
-    return new Link({ kernel, ...attachment, fd, release: () => kernel.close(fd) });
+    return new Link({ kernel, ...attachment, fd, release: () => releaseAll(() => kernel.close(fd), after) });
   } catch (error) {
     const unknown = errnoOf(error) === 'EINVAL' && !hasLinks(request);
     if (unknown && attachType === BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI) {
@@ -121,7 +123,7 @@ function tooOld({ kernel, what }: MultiRequest): Reason {
 /** A link for each place, under one. All or none. */
 export function attachEach(request: MultiRequest, attachment: Attachment, places: MultiPlaces): Link {
   const { kernel, prog, isReturn } = request;
-  const { binary, offsets, cookies, refCtrOffsets, pid } = places;
+  const { binary, offsets, cookies, refCtrOffsets, pid, after } = places;
   const links: Link[] = [];
   try {
     for (const [index, offset] of offsets.entries()) {
@@ -138,7 +140,7 @@ export function attachEach(request: MultiRequest, attachment: Attachment, places
   return new Link({
     kernel,
     ...attachment,
-    release: () => releaseAll(...links.map((link) => () => link.detach())),
+    release: () => releaseAll(...links.map((link) => () => link.detach()), after),
   });
 }
 

@@ -1,11 +1,13 @@
 import { BpfError, printable } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { attachStructOps } from '../link/struct-ops.js';
+import { UsdtSpecs, usdtMapNames } from '../link/usdt-specs.js';
 import { mapKindOf } from '../map/kinds.js';
 import type { BpfMap, MapHandle, MapShape } from '../map/map.js';
 import { type DataMemory, MappedMemory, openMemory } from '../map/memory.js';
 import type { Program, ProgramHandle } from '../program/program.js';
 import type { CreatedMap } from './create-maps.js';
+import { bpfCookie, supports } from './features.js';
 import type { LiveProgram, LiveStructOps, Ownership } from './live-object.js';
 import { attachTypeOf } from './load-program.js';
 import { isData, isFrozen } from './map-attributes.js';
@@ -93,7 +95,28 @@ function memoryOf(map: CreatedMap, ownership: Ownership): DataMemory | undefined
   return openMemory(handleOf(map, ownership), !isFrozen(open.spec));
 }
 
-export function livePrograms(programs: readonly LoadedProgram[], ownership: Ownership): LiveProgram[] {
+/** What USDT programs of an object share. */
+function usdtSpecs(created: readonly CreatedMap[], ownership: Ownership): UsdtSpecs {
+  const { kernel } = ownership;
+  const map = (name: string) => {
+    const found = created.find(({ open }) => open.name === name);
+    return found === undefined ? undefined : handleOf(found, ownership);
+  };
+  // As the object was told in LINUX_HAS_BPF_COOKIE.
+  const cookies = supports(bpfCookie, kernel);
+  return new UsdtSpecs(kernel, map(usdtMapNames.specs), map(usdtMapNames.ips), cookies);
+}
+
+export function livePrograms(
+  programs: readonly LoadedProgram[],
+  created: readonly CreatedMap[],
+  ownership: Ownership,
+): LiveProgram[] {
+  let specs: UsdtSpecs | undefined;
+  const usdt = () => {
+    specs ??= usdtSpecs(created, ownership);
+    return specs;
+  };
   return programs.flatMap(({ open, fd }) => {
     if (open.meaning === undefined) return [];
     const { kind, rule, target } = open.meaning;
@@ -105,6 +128,7 @@ export function livePrograms(programs: readonly LoadedProgram[], ownership: Owne
       expectedAttachType: attachTypeOf(rule, ownership.kernel),
       fd: () => ownership.live(fd, `use program "${open.name}"`),
       own: (link) => ownership.link(link),
+      usdt,
     };
     const program: Program = new kind.program(handle);
     return [{ program, open }];

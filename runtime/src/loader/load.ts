@@ -119,7 +119,7 @@ function build(
   return new LiveObject(object.name, ownership, {
     maps: liveMaps(maps, ownership, options.shapes ?? new Map()),
     data: liveData(maps, ownership),
-    programs: livePrograms(programs, ownership),
+    programs: livePrograms(programs, maps, ownership),
     structOps: liveStructOps(maps, structOps, ownership),
     verifierLogs,
   });

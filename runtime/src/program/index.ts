@@ -30,4 +30,5 @@ export * from './tracepoint.js';
 export { type TracingOptions, TracingProgram } from './tracing.js';
 export * from './uprobe.js';
 export * from './uprobe-multi.js';
+export * from './usdt.js';
 export * from './xdp.js';

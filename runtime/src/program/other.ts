@@ -23,12 +23,7 @@ const T = BPF_PROG_TYPE;
 const A = BPF_ATTACH_TYPE;
 const sleepable = { sleepable: true } as const;
 
-const probes: readonly SectionRule[] = auto([
-  row('ksyscall+', T.KPROBE),
-  row('kretsyscall+', T.KPROBE),
-  row('usdt+', T.KPROBE, 0, { usdt: true }),
-  row('usdt.s+', T.KPROBE, 0, { usdt: true, sleepable: true }),
-]);
+const probes: readonly SectionRule[] = auto([row('ksyscall+', T.KPROBE), row('kretsyscall+', T.KPROBE)]);
 
 const tracing: readonly SectionRule[] = auto([
   row('fentry.multi+', T.TRACING, A.TRACE_FENTRY_MULTI),

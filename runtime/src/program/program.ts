@@ -1,5 +1,6 @@
 import type { Fd, Kernel, ProgInfo, TestRun, TestRunResult } from '../kernel/kernel.js';
 import type { Link } from '../link/link.js';
+import type { UsdtSpecs } from '../link/usdt-specs.js';
 
 /** What a loaded program is given by its object. */
 export interface ProgramHandle {
@@ -13,6 +14,8 @@ export interface ProgramHandle {
   readonly expectedAttachType: number;
   /** The live descriptor; throws ERR_BPF_STATE once the object is destroyed. */
   fd(): Fd;
+  /** What the object keeps of its USDT probes. */
+  usdt?(): UsdtSpecs;
   /** Makes the object keep `link` alive and detach it in destroy(). Returns it. */
   own(link: Link): Link;
 }
