@@ -129,6 +129,7 @@ export type {
 export type { Program } from './program/program.js';
 export type { Skeleton } from './skeleton.js';
 export { type TracePipeOptions, tracePipe } from './trace-pipe.js';
+export { BPF_MAP_TYPE } from './uapi.js';
 export {
   type Verdict,
   type Verification,

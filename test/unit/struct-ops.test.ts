@@ -125,7 +125,8 @@ describe('a struct_ops map', () => {
     if (ops !== undefined) ops.autocreate = false;
     // Its two members share a program, which kernels verify once.
     const spare = object.maps.get('spare');
-    Object.assign(spare ?? {}, { spec: { ...spare?.spec, slots: spare?.spec.slots.slice(1) } });
+    const spec = { ...spare?.spec, slots: spare?.spec.slots.slice(1) };
+    Object.defineProperty(spare ?? {}, 'spec', { value: spec });
     using live = loaded(recorded, object);
     live.attach();
     expect(recorded.fake.links).toEqual([]);

@@ -97,6 +97,9 @@ function securityModules(kernel: Kernel): Reason | undefined {
   };
 }
 
+const PERF_INSTEAD =
+  "A perf event array works there: set the map's type to BPF_MAP_TYPE.PERF_EVENT_ARRAY before load, and let the program send with bpf_perf_event_output";
+
 function tooOld(kernel: Kernel, request: Request): Reason | undefined {
   const [what, found] =
     'map' in request
@@ -110,7 +113,7 @@ function tooOld(kernel: Kernel, request: Request): Reason | undefined {
   const feature = `${what}${found.name && ` ${found.name}`}`;
   return {
     why: `${feature} needs Linux ${major}.${minor}, this is ${printable(kernel.release)}`,
-    hint: found.name === 'RINGBUF' ? 'A PERF_EVENT_ARRAY map works there' : undefined,
+    hint: found.name === 'RINGBUF' ? PERF_INSTEAD : undefined,
     unsupported: { feature, since: `${major}.${minor}` },
   };
 }

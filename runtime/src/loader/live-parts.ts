@@ -65,7 +65,9 @@ export function liveMaps(
   return new Map(
     created.map((map) => {
       const shape = shapes.get(map.open.name);
-      const kind = shape?.kind ?? mapKindOf(map.attributes.type, map.attributes.flags);
+      const { type, flags } = map.attributes;
+      // A skeleton's kind is of the declared type; its types of keys and values hold for another one too.
+      const kind = map.open.retyped || shape === undefined ? mapKindOf(type, flags) : shape.kind;
       return [map.open.name, kind.open(handleOf(map, ownership), shape?.key, shape?.value, shape?.inner)];
     }),
   );

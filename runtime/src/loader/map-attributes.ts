@@ -78,11 +78,11 @@ function asStructOps(request: MapCreate, { valueSize, valueTypeId, module }: Ker
 export function roundEntries(
   type: number,
   maxEntries: number,
-  { pageSize, possibleCpus }: Pick<Kernel, 'pageSize' | 'possibleCpus'>,
+  kernel: Pick<Kernel, 'pageSize' | 'possibleCpus'>,
 ): number {
-  if (type === BPF_MAP_TYPE.PERF_EVENT_ARRAY && maxEntries === 0) return possibleCpus();
+  if (type === BPF_MAP_TYPE.PERF_EVENT_ARRAY && maxEntries === 0) return kernel.possibleCpus();
   if (!isRingBuffer(type) || maxEntries === 0) return maxEntries;
-  let size = pageSize;
+  let size = kernel.pageSize;
   while (size < maxEntries && size < 0x8000_0000) size *= 2;
   return size;
 }

@@ -3,24 +3,68 @@ import type { Fd } from '../kernel/kernel.js';
 import type { MapSpec, ObjectSpec, ProgramSpec } from '../object/spec.js';
 import { kindOf, type SectionMeaning } from '../program/kinds.js';
 import type { Program } from '../program/program.js';
+import { BPF_MAP_TYPE } from '../uapi.js';
 
 /** One map of an object that is not in the kernel yet: what can still be changed about it. */
 export class OpenMap {
-  readonly spec: MapSpec;
   readonly #owner: OpenObject;
+  readonly #declared: MapSpec;
+  #type: number;
   #maxEntries: number;
   #autocreate: boolean;
   #pinPath: string | undefined;
 
   constructor(owner: OpenObject, spec: MapSpec) {
     this.#owner = owner;
-    this.spec = spec;
+    this.#declared = spec;
+    this.#type = spec.type;
     this.#maxEntries = spec.maxEntries;
     this.#autocreate = spec.autocreate;
   }
 
+  /** As declared, but for the type. */
+  get spec(): MapSpec {
+    if (!this.retyped) return this.#declared;
+    return { ...this.#declared, type: this.#type, ...sizesOf(this.#type) };
+  }
+
   get name(): string {
-    return this.spec.name;
+    return this.#declared.name;
+  }
+
+  /**
+   * `enum bpf_map_type`. Another than the declared one is for kernels that lack that, where the programs can do with it
+   * (libbpf: bpf_map__set_type): a BPF_MAP_TYPE_RINGBUF may become a BPF_MAP_TYPE_PERF_EVENT_ARRAY, which gives the same
+   * records through `subscribe`, `records` and `consume`. Sizes that the kernel prescribes for the type go with it; a ring
+   * buffer that becomes a perf event array has a slot for each CPU, unless `maxEntries` is set afterwards.
+   * @throws BpfError ERR_BPF_ARGUMENT for a type that is not known, and for maps that hold global data or struct_ops
+   */
+  get type(): number {
+    return this.#type;
+  }
+
+  set type(type: number) {
+    const what = `set type of map "${printable(this.name)}"`;
+    this.#owner.assertOpen(what);
+    if (type === BPF_MAP_TYPE.UNSPEC || !Object.values<number>(BPF_MAP_TYPE).includes(type)) {
+      throw new BpfError('ERR_BPF_ARGUMENT', `${what}: ${type} is no map type; see BPF_MAP_TYPE`);
+    }
+    if (this.#declared.origin !== 'btf' && this.#declared.origin !== 'legacy') {
+      throw new BpfError(
+        'ERR_BPF_ARGUMENT',
+        `${what}: it holds a section of the object, which no other type can`,
+      );
+    }
+    // Bytes are no number of CPUs.
+    if (type === BPF_MAP_TYPE.PERF_EVENT_ARRAY && this.#type === BPF_MAP_TYPE.RINGBUF) this.#maxEntries = 0;
+    else if (type === this.#declared.type && this.#maxEntries === 0)
+      this.#maxEntries = this.#declared.maxEntries;
+    this.#type = type;
+  }
+
+  /** True when the type is not the declared one. */
+  get retyped(): boolean {
+    return this.#type !== this.#declared.type;
   }
 
   /** Capacity in entries; for ring buffers in bytes, rounded up to what the kernel takes. */
@@ -60,6 +104,19 @@ export class OpenMap {
   set autocreate(create: boolean) {
     this.#owner.assertOpen(`set autocreate of map "${printable(this.name)}"`);
     this.#autocreate = create;
+  }
+}
+
+/** Key and value sizes that the kernel wants for a type, where there is no choice. */
+function sizesOf(type: number): { keySize: number; valueSize: number } | undefined {
+  switch (type) {
+    case BPF_MAP_TYPE.PERF_EVENT_ARRAY:
+      return { keySize: 4, valueSize: 4 };
+    case BPF_MAP_TYPE.RINGBUF:
+    case BPF_MAP_TYPE.USER_RINGBUF:
+      return { keySize: 0, valueSize: 0 };
+    default:
+      return undefined;
   }
 }
 
