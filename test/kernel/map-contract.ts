@@ -7,6 +7,7 @@ import type { BpfMap, MapShape } from '../../runtime/src/map/map.js';
 import { queue } from '../../runtime/src/map/queue.js';
 import { openMapById, openPinnedMap } from '../../runtime/src/open-map.js';
 import { BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
+import { BtfBuilder } from '../unit/btf-builder.js';
 import { type LiveMap, liveMap, u32 } from '../unit/live-map.js';
 import { openFds } from './link-contract.js';
 
@@ -21,8 +22,12 @@ export interface MapCase<M extends BpfMap> {
   readonly attributes: Partial<MapCreate>;
   /** What the maps in a map of maps are. */
   readonly inner?: MapCreate;
+  /** BTF that the type insists on: makes the types of key and value. */
+  readonly types?: (btf: BtfBuilder) => { readonly key: number; readonly value: number };
   /** Puts something into the map. */
   put(map: M): void;
+  /** Closes what put() and its like opened, at the end of a test. */
+  end?(): void;
   /** What the map shows now. */
   see(map: M): unknown;
   /** What it shows after put(). */
@@ -35,6 +40,12 @@ export interface MapCase<M extends BpfMap> {
 }
 
 const kernel = linuxKernel();
+
+function loadTypes(types: NonNullable<MapCase<BpfMap>['types']>) {
+  const btf = new BtfBuilder();
+  const { key, value } = types(btf);
+  return { btfFd: kernel.btfLoad(btf.bytes()), btfKeyTypeId: key, btfValueTypeId: value };
+}
 
 /** What every map does: it holds what was put in, says what it refuses, and ends with its object. */
 export function mapContract<M extends BpfMap>(one: MapCase<M>): void {
@@ -50,11 +61,14 @@ export function mapContract<M extends BpfMap>(one: MapCase<M>): void {
     };
     const using = (test: (live: LiveMap<M>) => void) => () => {
       const before = openFds();
-      const live = liveMap(kernel, shape, attributes, one.inner);
+      const typed = one.types && loadTypes(one.types);
+      const live = liveMap(kernel, shape, { ...attributes, ...typed }, one.inner);
+      if (typed !== undefined) kernel.close(typed.btfFd);
       try {
         test(live);
       } finally {
         live.destroy();
+        one.end?.();
       }
       expect(openFds()).toBe(before);
     };

@@ -137,7 +137,7 @@ describe('a map of another type', () => {
   });
 
   it('has room for the values of all CPUs', () => {
-    const map = open(BPF_MAP_TYPE.PERCPU_CGROUP_STORAGE);
+    const map = open(BPF_MAP_TYPE.PERCPU_HASH);
     map.set(key(1), new Uint8Array(16).fill(3));
     expect(map.get(key(1))).toEqual(new Uint8Array(16).fill(3));
   });
@@ -168,6 +168,11 @@ describe('mapKindOf', () => {
     [BPF_MAP_TYPE.QUEUE, 'queue', ['value']],
     [BPF_MAP_TYPE.STACK, 'stack', ['value']],
     [BPF_MAP_TYPE.BLOOM_FILTER, 'bloomFilter', ['value']],
+    [BPF_MAP_TYPE.ARRAY_OF_MAPS, 'arrayOfMaps', []],
+    [BPF_MAP_TYPE.HASH_OF_MAPS, 'hashOfMaps', ['key']],
+    [BPF_MAP_TYPE.SOCKMAP, 'sockmap', []],
+    [BPF_MAP_TYPE.SOCKHASH, 'sockhash', ['key']],
+    [BPF_MAP_TYPE.TASK_STORAGE, 'taskStorage', ['value']],
     [12_345, 'otherMap', []],
   ])('of %s is %s', (type, name, codecs) => {
     expect(mapKindOf(type)).toMatchObject({ kindName: name, codecs });

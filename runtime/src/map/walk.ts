@@ -143,14 +143,17 @@ function* rawKeys(handle: MapHandle): Generator<Uint8Array<ArrayBuffer>, undefin
   }
 }
 
+/** Steps of a walk over a map without max_entries, such as the storages of attachments. */
+const UNLIMITED_ENTRIES = 1 << 20;
+
 /** The keys a walk met. */
 class SeenKeys {
   readonly #texts = new Set<string>();
   // A walk that starts anew meets keys again; twice the map is enough to finish one disturbed walk.
   #left: number;
 
-  constructor(handle: MapHandle) {
-    this.#left = handle.maxEntries * 2;
+  constructor({ maxEntries }: MapHandle) {
+    this.#left = maxEntries === 0 ? UNLIMITED_ENTRIES : maxEntries * 2;
   }
 
   /** True once the walk met more keys than it should. */

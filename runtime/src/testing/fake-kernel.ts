@@ -2,6 +2,7 @@ import type { Codec } from '../codec/codec.js';
 import { raw } from '../codec/raw.js';
 import { BpfError } from '../errors.js';
 import type { Fd, Kernel, TestRun, TestRunResult } from '../kernel/kernel.js';
+import { BPF_F_STACK_BUILD_ID } from '../uapi.js';
 import type { FakeLink, FakeObject, FakeProgram } from './descriptors.js';
 import { FakeSlots } from './fake-array.js';
 import { FakeCalls } from './fake-calls.js';
@@ -10,6 +11,7 @@ import type { FakeMap } from './fake-map.js';
 import { FakePerfEvent } from './fake-perf.js';
 import { FakeRingMap } from './fake-queue.js';
 import type { FakeRing, Reservation } from './fake-ring.js';
+import { type FakeFrame, FakeStacks } from './fake-stacks.js';
 import { FakeUserRingMap } from './fake-user-ring.js';
 import type { ErrnoName } from './refusal.js';
 import type { FailingOptions } from './script.js';
@@ -121,6 +123,18 @@ export class FakeKernel extends FakeCalls {
   /** Plays bpf_ringbuf_reserve: undefined when there is no room. */
   reserve(map: string, size: number): Reservation | undefined {
     return ringOf(this.map(map)).reserve(size);
+  }
+
+  /**
+   * Plays bpf_get_stackid: adds a call stack to a stack trace map, the innermost frame first, and gives its id. In maps
+   * with BPF_F_STACK_BUILD_ID a frame may be a place in a file.
+   */
+  addStack(map: string, frames: readonly FakeFrame[]): number {
+    const stacks = this.map(map);
+    if (!(stacks instanceof FakeStacks)) {
+      throw new BpfError('EINVAL', `map "${stacks.name}" of the fake kernel takes no call stacks`);
+    }
+    return stacks.add(frames, ((stacks.attributes.flags ?? 0) & BPF_F_STACK_BUILD_ID) !== 0);
   }
 
   /** Makes the verifier refuse the program called `name` with this log. */

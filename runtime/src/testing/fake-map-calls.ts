@@ -8,7 +8,7 @@ import type {
   MapWriteBatch,
   MapWriteResult,
 } from '../kernel/kernel.js';
-import { BPF_ANY, BPF_F_LOCK, kernelVersion } from '../uapi.js';
+import { BPF_ANY, BPF_F_LOCK, BPF_MAP_TYPE, kernelVersion } from '../uapi.js';
 import type { FakeMap } from './fake-map.js';
 import { FakeTraffic } from './fake-traffic.js';
 import { makeMap } from './make-map.js';
@@ -32,6 +32,7 @@ export abstract class FakeMapCalls extends FakeTraffic {
       possibleCpus: () => this.possibleCpus(),
       programBehind: (fd) => this.descriptors.get(fd, 'program', 'bpf(BPF_MAP_UPDATE_ELEM)').program,
       mapBehind: (fd) => this.mapOf(fd, 'MAP_UPDATE_ELEM'),
+      ownerBehind: (fd, type) => this.#ownerBehind(fd, type),
       perfEventBehind: (fd) => this.descriptors.get(fd, 'perf_event', 'bpf(BPF_MAP_UPDATE_ELEM)').event,
     });
     return this.descriptors.open({ kind: 'map', map });
@@ -124,7 +125,29 @@ export abstract class FakeMapCalls extends FakeTraffic {
     return this.mapOf(fd, 'OBJ_GET_INFO_BY_FD').info();
   }
 
+  #ownerBehind(fd: Fd, type: number): unknown {
+    const object = this.descriptors.find(fd);
+    switch (object?.kind) {
+      case 'socket':
+        return type === BPF_MAP_TYPE.SK_STORAGE ? object : badOwner();
+      case 'process':
+        return type === BPF_MAP_TYPE.TASK_STORAGE ? object.pid : badOwner();
+      case 'place':
+        return type === BPF_MAP_TYPE.CGRP_STORAGE || type === BPF_MAP_TYPE.INODE_STORAGE
+          ? object.path
+          : badOwner();
+      case 'file':
+        return type === BPF_MAP_TYPE.INODE_STORAGE ? object.path : badOwner();
+      default:
+        return badOwner();
+    }
+  }
+
   protected mapOf(fd: Fd, command: string): FakeMap {
     return this.descriptors.get(fd, 'map', `bpf(BPF_${command})`).map;
   }
+}
+
+function badOwner(): never {
+  throw refusal('bpf(BPF_MAP_LOOKUP_ELEM)', 'EBADF');
 }

@@ -180,7 +180,8 @@ export class FakeHash extends FakeMap {
       entry.used = this.#clock;
       return;
     }
-    if (this.#entries.size >= this.maxEntries) {
+    // Storages of attachments have no limit.
+    if (this.maxEntries > 0 && this.#entries.size >= this.maxEntries) {
       if (!this.#evicts) throw this.refuse('MAP_UPDATE_ELEM', 'E2BIG');
       this.#evict();
     }

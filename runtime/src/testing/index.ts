@@ -13,5 +13,6 @@ export type { FakeKernelOptions } from './fake-host.js';
 export { type DrainOptions, type EmitOptions, FakeKernel, fakeKernel } from './fake-kernel.js';
 export type { FakeMap } from './fake-map.js';
 export type { Reservation } from './fake-ring.js';
+export type { FakeFrame } from './fake-stacks.js';
 export type { ErrnoName } from './refusal.js';
 export type { FailingOptions } from './script.js';

@@ -8,6 +8,8 @@ import { FakeHash, type FakeMap, type FakeMapFacts } from './fake-map.js';
 import { FakeArrayOfMaps, FakeHashOfMaps } from './fake-map-of-maps.js';
 import type { FakePerfEvent } from './fake-perf.js';
 import { FakeQueue, FakeRingMap } from './fake-queue.js';
+import { FakeStacks } from './fake-stacks.js';
+import { FakeStorage } from './fake-storage.js';
 import { FakeTrie } from './fake-trie.js';
 import { FakeUserRingMap } from './fake-user-ring.js';
 import { refusal } from './refusal.js';
@@ -22,6 +24,8 @@ export interface MapMaker {
   programBehind(fd: Fd): { readonly id: number };
   mapBehind(fd: Fd): FakeMap;
   perfEventBehind(fd: Fd): FakePerfEvent;
+  /** What a storage of this `enum bpf_map_type` keeps values with. */
+  ownerBehind(fd: Fd, type: number): unknown;
 }
 
 const { PERCPU_HASH, PERCPU_ARRAY, LRU_HASH, LRU_PERCPU_HASH, PERCPU_CGROUP_STORAGE } = BPF_MAP_TYPE;
@@ -34,6 +38,14 @@ const keyless: readonly number[] = [
   BPF_MAP_TYPE.ARENA,
   ...rings,
 ];
+/** Local storages; and with those of attachments, what has entries without a limit. */
+const locals: readonly number[] = [
+  BPF_MAP_TYPE.SK_STORAGE,
+  BPF_MAP_TYPE.INODE_STORAGE,
+  BPF_MAP_TYPE.TASK_STORAGE,
+  BPF_MAP_TYPE.CGRP_STORAGE,
+];
+const unlimited: readonly number[] = [...locals, BPF_MAP_TYPE.CGROUP_STORAGE, PERCPU_CGROUP_STORAGE];
 const valueless: readonly number[] = [BPF_MAP_TYPE.ARENA, ...rings];
 const mappable: readonly number[] = [BPF_MAP_TYPE.ARRAY, BPF_MAP_TYPE.ARENA];
 const indexed: readonly number[] = [
@@ -47,6 +59,10 @@ const indexed: readonly number[] = [
 const since: Readonly<Record<number, number>> = {
   [BPF_MAP_TYPE.RINGBUF]: kernelVersion(5, 8),
   [BPF_MAP_TYPE.USER_RINGBUF]: kernelVersion(6, 1),
+  [BPF_MAP_TYPE.SK_STORAGE]: kernelVersion(5, 2),
+  [BPF_MAP_TYPE.INODE_STORAGE]: kernelVersion(5, 10),
+  [BPF_MAP_TYPE.TASK_STORAGE]: kernelVersion(5, 11),
+  [BPF_MAP_TYPE.CGRP_STORAGE]: kernelVersion(6, 2),
   [BPF_MAP_TYPE.BLOOM_FILTER]: kernelVersion(5, 16),
   [BPF_MAP_TYPE.ARENA]: kernelVersion(6, 9),
 };
@@ -78,6 +94,13 @@ export function makeMap(attributes: MapCreate, id: number, kernel: MapMaker): Fa
       return new FakeBloom(attributes, facts);
     case BPF_MAP_TYPE.LPM_TRIE:
       return new FakeTrie(attributes, facts);
+    case BPF_MAP_TYPE.STACK_TRACE:
+      return new FakeStacks(attributes, facts);
+    case BPF_MAP_TYPE.SK_STORAGE:
+    case BPF_MAP_TYPE.INODE_STORAGE:
+    case BPF_MAP_TYPE.TASK_STORAGE:
+    case BPF_MAP_TYPE.CGRP_STORAGE:
+      return new FakeStorage(attributes, facts, (fd) => kernel.ownerBehind(fd, type));
     case BPF_MAP_TYPE.ARENA:
       return new FakeArena(attributes, facts, kernel.pageSize);
     case BPF_MAP_TYPE.RINGBUF:
@@ -98,7 +121,8 @@ function check(attributes: MapCreate, { version, pageSize }: MapMaker): void {
     type === BPF_MAP_TYPE.UNSPEC ||
     version < (since[type] ?? 0) ||
     !/^[\w.]*$/.test(name) ||
-    maxEntries === 0 ||
+    (maxEntries === 0) !== unlimited.includes(type) ||
+    (locals.includes(type) && (flags & BPF_F_NO_PREALLOC) === 0) ||
     (keyless.includes(type) ? keySize !== 0 : keySize === 0) ||
     (valueless.includes(type) ? valueSize !== 0 : valueSize === 0) ||
     (ring && ((maxEntries & (maxEntries - 1)) !== 0 || maxEntries % pageSize !== 0)) ||

@@ -1,0 +1,94 @@
+import { BPF_MAP_TYPE } from '../uapi.js';
+import { Elements } from './elements.js';
+import type { HasFd } from './holder.js';
+import { BpfMap, type MapHandle, type MapShape, mapKind } from './map.js';
+import { programFd, type RedirectValue, redirectValue } from './redirect.js';
+import { indexKey } from './word.js';
+
+/** How a CPU takes packets. */
+export interface CpuTarget {
+  /** Packets that wait for the CPU at most, up to 16384. */
+  readonly qsize: number;
+  /** An XDP program of `SEC("xdp/cpumap")` that runs on the CPU. Linux 5.9. */
+  readonly program?: HasFd | undefined;
+}
+
+/** What is in a CPU map. */
+export interface MappedCpu {
+  readonly qsize: number;
+  readonly programId: number | undefined;
+}
+
+/**
+ * BPF_MAP_TYPE_CPUMAP: CPUs to which XDP programs redirect packets, each with a queue and a kernel thread. Keys are the
+ * numbers of possible CPUs. Linux 4.15.
+ */
+export class CpuMap extends BpfMap implements Iterable<[number, MappedCpu]> {
+  readonly #elements: Elements<number, RedirectValue>;
+
+  constructor(handle: MapHandle) {
+    super(handle);
+    this.#elements = new Elements(handle, indexKey(handle), redirectValue(handle));
+  }
+
+  get length(): number {
+    return this.handle.maxEntries;
+  }
+
+  /** What is there for a CPU, undefined when there is nothing. */
+  get(cpu: number): MappedCpu | undefined {
+    const value = this.#elements.get(cpu);
+    return value && { qsize: value.number, programId: value.program || undefined };
+  }
+
+  has(cpu: number): boolean {
+    return this.#elements.has(cpu);
+  }
+
+  /**
+   * Gives a CPU a queue, in place of the one it had. A `qsize` of 0 removes it.
+   * @throws BpfError ENODEV when it is no possible CPU, EOVERFLOW when the queue is too large, EINVAL when the program is
+   *   not of `SEC("xdp/cpumap")`, ERR_BPF_LAYOUT when the map's values have no room for a program
+   */
+  set(cpu: number, { qsize, program }: CpuTarget): this {
+    this.#elements.set(cpu, {
+      number: qsize,
+      program: programFd(this.handle, program, 'bpf_cpumap_val'),
+    });
+    return this;
+  }
+
+  /** Removes a CPU: what is redirected to it is dropped. False when it was not there. */
+  delete(cpu: number): boolean {
+    // The kernel says yes for an empty slot.
+    return this.has(cpu) && this.#elements.delete(cpu);
+  }
+
+  /** Removes every CPU. */
+  clear(): void {
+    for (const [cpu] of this.entries()) this.delete(cpu);
+  }
+
+  /** `[cpu, queue]` of every CPU in the map. */
+  *entries(): Generator<[number, MappedCpu], undefined> {
+    for (let cpu = 0; cpu < this.length; cpu++) {
+      const entry = this.get(cpu);
+      if (entry !== undefined) yield [cpu, entry];
+    }
+  }
+
+  [Symbol.iterator](): Generator<[number, MappedCpu], undefined> {
+    return this.entries();
+  }
+}
+
+/** `cpumap()`: a BPF_MAP_TYPE_CPUMAP in a skeleton. */
+export const cpumap = mapKind(
+  {
+    kindName: 'cpumap',
+    types: [BPF_MAP_TYPE.CPUMAP],
+    codecs: [],
+    open: (handle) => new CpuMap(handle),
+  },
+  (kind) => (): MapShape<CpuMap> => ({ kind }),
+);
