@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { NotSupportedError } from '../../runtime/src/errors.js';
-import { FentryProgram, IterProgram, LsmProgram, TpBtfProgram } from '../../runtime/src/program/index.js';
+import {
+  FentryMultiProgram,
+  FentryProgram,
+  FexitMultiProgram,
+  FsessionMultiProgram,
+  IterProgram,
+  LsmProgram,
+  TpBtfProgram,
+} from '../../runtime/src/program/index.js';
+import { kindOf } from '../../runtime/src/program/kinds.js';
 import { BPF_ATTACH_TYPE } from '../../runtime/src/uapi.js';
 import { fakeHost, handleFor } from './fake-host.js';
 
@@ -99,6 +108,24 @@ describe('attaching a tracing program', () => {
     );
     expect(program.attach().target).toBe('tp_btf sched_switch');
     expect(host.calls[0]).toContain('"attachType":23');
+  });
+});
+
+describe('attaching a tracing program to many functions', () => {
+  it.each([
+    ['fentry.multi/tcp_*', FentryMultiProgram],
+    ['fexit.multi.s/tcp_*', FexitMultiProgram],
+    ['fsession.multi/tcp_*', FsessionMultiProgram],
+  ] as const)('is said to be in no kernel yet: %s', (section, Kind) => {
+    const host = fakeHost();
+    const program = new Kind(handleFor(host, { name: 'trace', section }));
+    const [what] = section.split('/');
+    expect(() => program.attach()).toThrow(NotSupportedError);
+    expect(() => program.attach()).toThrow(
+      `attach "trace" to ${what} tcp_*: no released kernel attaches ${what} programs. Use kprobe.multi, or one `,
+    );
+    expect(kindOf(section)?.kind.program).toBe(Kind);
+    expect(host.calls).toEqual([]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isBpfError, NotSupportedError } from '../../runtime/src/errors.js';
+import { isBpfError } from '../../runtime/src/errors.js';
 import * as all from '../../runtime/src/program/index.js';
 import { kindOf, knownSections, unknownSection } from '../../runtime/src/program/kinds.js';
 import { kindIn, type SectionRule } from '../../runtime/src/program/program.js';
@@ -236,14 +236,6 @@ describe('kinds', () => {
     const meaning = kindOf(section);
     const program = new (meaning?.kind.program ?? all.OtherProgram)(handleFor(fakeHost(), { section }));
     expect(meaning?.kind.autoAttach?.(program)).toBeUndefined();
-  });
-
-  it('say which program and section they cannot attach yet', () => {
-    const section = 'fentry.multi/tcp_*';
-    const program = new all.OtherProgram(handleFor(fakeHost(), { name: 'on_line', section }));
-    const attach = () => kindIn(all.otherProgram)?.autoAttach?.(program);
-    expect(attach).toThrow(NotSupportedError);
-    expect(attach).toThrow(/attach "on_line": SEC\("fentry\.multi\/tcp_\*"\) programs load, but/);
   });
 });
 

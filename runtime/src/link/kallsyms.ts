@@ -1,7 +1,5 @@
 import { BpfError, printable } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
-import type { Reason } from './attach-error.js';
-import { isTraceable } from './ftrace.js';
 import { nearest } from './nearest.js';
 import { readText } from './text.js';
 
@@ -14,20 +12,54 @@ export interface SymbolFacts {
   readonly near: readonly string[];
 }
 
-/** Looks a function up; undefined when the symbols cannot be read. Reads the whole table: for failures only. */
+/**
+ * Looks a function up, `name` or `module:name`; undefined when the symbols cannot be read. Reads the whole table: for
+ * failures only.
+ */
 export function lookUpSymbol(kernel: Kernel, name: string): SymbolFacts | undefined {
   const text = readText(kernel, '/proc/kallsyms');
   if (text === undefined || text === '') return undefined;
   const [module, bare] = splitModule(name);
-  const functions: string[] = [];
   let count = 0;
-  for (const [, symbol = '', owner] of text.matchAll(/^\S+ [tTwW] (\S+)(?:\s+\[(\S+)\])?$/gm)) {
-    functions.push(symbol);
-    if (symbol === bare && (module === undefined || module === owner)) count += 1;
+  const variants = new Set<string>();
+  for (const found of functionsIn(text, bare)) {
+    if (found.name.startsWith(`${bare}.`)) variants.add(found.name);
+    if (found.name === bare && (module === undefined || module === found.module)) count += 1;
   }
-  const variants = [...new Set(functions)].filter((symbol) => symbol.startsWith(`${bare}.`));
-  const near = count > 0 || variants.length > 0 ? [] : nearest(bare, functions);
-  return { count, variants, near };
+  const near = count > 0 || variants.size > 0 ? [] : nearest(bare, namesIn(text));
+  return { count, variants: [...variants], near };
+}
+
+/** The functions whose names begin with `prefix`. */
+export function functionsNamed(kernel: Kernel, prefix: string): readonly string[] {
+  const text = readText(kernel, '/proc/kallsyms') ?? '';
+  return Array.from(functionsIn(text, prefix), ({ name }) => name);
+}
+
+/** `nf_tables:nft_do_chain` in its parts. */
+export function splitModule(name: string): [module: string | undefined, symbol: string] {
+  const colon = name.indexOf(':');
+  return colon < 0 ? [undefined, name] : [name.slice(0, colon), name.slice(colon + 1)];
+}
+
+/** Types of symbols that are functions: local, global, weak. */
+const functionTypes = 'tTwW';
+
+/** Functions whose names begin with `prefix`. Most lines are passed over without being looked at. */
+function* functionsIn(text: string, prefix: string): Generator<{ name: string; module: string | undefined }> {
+  for (let at = text.indexOf(` ${prefix}`); at >= 0; at = text.indexOf(` ${prefix}`, at + 1)) {
+    // A type stands before the name, and a blank before the type.
+    if (text[at - 2] !== ' ' || !functionTypes.includes(text[at - 1] ?? '?')) continue;
+    const newline = text.indexOf('\n', at);
+    const line = text.slice(at + 1, newline < 0 ? undefined : newline);
+    const [name = '', owner] = line.split('\t', 2);
+    yield { name, module: owner?.replace(/^\[|\]$/g, '') };
+  }
+}
+
+/** Every function's name. */
+function* namesIn(text: string): Generator<string> {
+  for (const [, name = ''] of text.matchAll(/ [tTwW] (\S+)/g)) yield name;
 }
 
 /**
@@ -64,53 +96,4 @@ function* addressesOf(text: string, name: string): Generator<bigint> {
     const address = /^([0-9a-f]+) $/.exec(text.slice(line, at - 1))?.[1];
     if (address !== undefined) yield BigInt(`0x${address}`);
   }
-}
-
-/** Why a function cannot be probed, from symbols, the list of traceable functions and the kprobe blacklist. */
-export function whyNotProbed(kernel: Kernel, name: string): Reason | undefined {
-  const facts = lookUpSymbol(kernel, name);
-  if (facts === undefined) return undefined;
-  const shown = printable(name);
-  if (facts.count === 0) return whyAbsent(kernel, shown, facts);
-  if (facts.count > 1) {
-    return {
-      why: `this kernel has ${facts.count} functions called ${shown}, and cannot tell which is meant`,
-    };
-  }
-  if (isBlacklisted(kernel, name)) {
-    return { why: `${shown} is on the kernel's kprobe blacklist: probing it could crash the machine` };
-  }
-  return isTraceable(kernel, splitModule(name)[1]) === false
-    ? {
-        why: `${shown} is in the kernel, but not traceable: it is marked notrace, or was compiled without a hook`,
-        hint: 'Probe a function that calls it',
-      }
-    : undefined;
-}
-
-function whyAbsent(kernel: Kernel, shown: string, facts: SymbolFacts): Reason {
-  if (facts.variants.length > 0) {
-    return {
-      why: `the compiler left no function ${shown} in this kernel, only ${facts.variants.slice(0, 4).join(', ')}`,
-      hint: 'Probe that name; its arguments may differ',
-    };
-  }
-  const module = splitModule(shown)[0];
-  if (module !== undefined && kernel.listDirectory(`/sys/module/${module}`) === undefined) {
-    return { why: `module ${module} is not loaded`, hint: `Load it: modprobe ${module}` };
-  }
-  return {
-    why: `this kernel has no function ${shown}: it may be inlined, renamed, or in a module that is not loaded`,
-    ...(facts.near.length > 0 ? { hint: `Similar names: ${facts.near.join(', ')}` } : {}),
-  };
-}
-
-function isBlacklisted(kernel: Kernel, name: string): boolean {
-  const text = readText(kernel, '/sys/kernel/debug/kprobes/blacklist') ?? '';
-  return text.split('\n').some((line) => line.split(/\s+/)[1] === name);
-}
-
-function splitModule(name: string): [module: string | undefined, symbol: string] {
-  const colon = name.indexOf(':');
-  return colon < 0 ? [undefined, name] : [name.slice(0, colon), name.slice(colon + 1)];
 }

@@ -4,10 +4,10 @@ import { BPF_ATTACH_TYPE, BPF_F_KPROBE_MULTI_RETURN, kernelVersion } from '../ua
 import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
 import { isTraceable, traceableFunctions } from './ftrace.js';
 import { isGlob } from './glob.js';
-import { whyNotProbed } from './kallsyms.js';
 import { Link } from './link.js';
 import { whyRefused } from './privilege.js';
 import { tracefsRoot, whyNoTracefs } from './tracefs.js';
+import { whyNotProbed } from './why-not-probed.js';
 
 /** Which functions: all that match a glob, those of a list of names, those at a list of addresses. */
 export type FunctionChoice = string | readonly string[] | readonly bigint[];

@@ -2,11 +2,11 @@ import { printable } from '../errors.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
 import { PERF_TYPE_TRACEPOINT } from '../uapi.js';
 import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
-import { whyNotProbed } from './kallsyms.js';
 import type { Link } from './link.js';
 import { attachPerfEvent, whyNoPerf } from './perf.js';
 import { readText } from './text.js';
 import { defineKprobe, tracefsRoot, whyNoTracefs } from './tracefs.js';
+import { whyNotProbed } from './why-not-probed.js';
 
 const pmu = '/sys/bus/event_source/devices/kprobe';
 
@@ -55,17 +55,25 @@ export function attachKprobe(attached: ProbeAttachment, probe: Probe): Link {
 /** What the kernel says of a function that cannot be probed. */
 const notHere: ReadonlySet<string | undefined> = new Set(['ENOENT', 'EINVAL', 'EADDRNOTAVAIL', 'EOPNOTSUPP']);
 
+/** What the names of {@link attachFirstKprobe} have in common. */
+export interface FirstProbe extends Omit<Probe, 'at'> {
+  /** What messages call all of them: `ksyscall execve`. */
+  readonly target?: string;
+  /** Why there is none, when that can be said in one. */
+  readonly whyNone?: () => Reason | undefined;
+}
+
 /** As {@link attachKprobe} to the first of `names` that this kernel can probe. */
 export function attachFirstKprobe(
   attached: ProbeAttachment,
   names: readonly string[],
-  probe: Omit<Probe, 'at'>,
+  probe: FirstProbe,
 ): Link {
   const { kernel, program } = attached;
   const failed: { at: string; error: unknown }[] = [];
   for (const at of names) {
     const named = { ...probe, at };
-    const target = `${attached.what} ${describe(named)}`;
+    const target = probe.target ?? `${attached.what} ${describe(named)}`;
     let opened: ProbeEvent;
     try {
       opened = openProbe(kernel, { program, target }, named);
@@ -78,18 +86,22 @@ export function attachFirstKprobe(
     }
     return attachPerfEvent({ ...attached, target, ...opened });
   }
-  throw noneOf(kernel, { program, target: `${attached.what} ${names.join(' or ')}`.trim() }, failed);
+  const target = probe.target ?? `${attached.what} ${names.join(' or ')}`.trim();
+  throw noneOf(kernel, { program, target }, failed, probe.whyNone);
 }
 
 function noneOf(
   kernel: Kernel,
   attachment: Attachment,
   failed: readonly { at: string; error: unknown }[],
+  whyNone: FirstProbe['whyNone'],
 ): Error {
   const last = failed.at(-1);
   if (last === undefined) {
     return cannotAttach(attachment, 'ERR_BPF_ARGUMENT', { why: 'the list names no function' });
   }
+  const reason = whyNone?.();
+  if (reason !== undefined) return attachError(attachment, last.error, reason);
   const reasons = failed
     .slice(0, 3)
     .map(({ at, error }) => whyNotProbed(kernel, at)?.why ?? messageOf(error));

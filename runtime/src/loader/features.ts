@@ -5,6 +5,7 @@ import { isBpfError } from '../errors.js';
 import { CALL, EXIT, encodeInsns, type Insn, InsnClass, LD_IMM64, PseudoCall, PseudoLoad } from '../insn.js';
 import type { Fd, Kernel, LinkCreate, MapCreate, ProgLoad } from '../kernel/kernel.js';
 import { symbolAddresses } from '../link/kallsyms.js';
+import { wrapperOf } from '../link/ksyscall.js';
 import { BPF_ATTACH_TYPE, BPF_F_MMAPABLE, BPF_MAP_TYPE, BPF_PROG_TYPE } from '../uapi.js';
 import { btfBlob, intType, Kind, typeInfo } from './tiny-btf.js';
 
@@ -202,22 +203,9 @@ export const uprobeMultiLink = feature('links of many uprobes', '6.6', (kernel) 
 
 /** System calls take their arguments in one struct pt_regs: `__x64_sys_bpf` instead of `sys_bpf`. */
 export const syscallWrapper = feature('wrapped system calls', '4.17', (kernel) => {
-  const name = `__${syscallPrefix[kernel.arch] ?? kernel.arch}_sys_bpf`;
+  const name = wrapperOf(kernel, 'bpf');
   return symbolAddresses(kernel, new Set([name])).has(name);
 });
-
-/** How the kernel names architectures in system call wrappers, by node's names. */
-const syscallPrefix: Readonly<Record<string, string>> = {
-  x64: 'x64',
-  ia32: 'ia32',
-  arm: 'arm',
-  arm64: 'arm64',
-  s390x: 's390x',
-  riscv64: 'riscv',
-  ppc64: 'powerpc',
-  loong64: 'loongarch',
-  mips: 'mips',
-};
 
 export const bpfCookie = feature('cookies of links', '5.15', (kernel) =>
   takesProgram(kernel, [{ code: CALL, imm: 174 }, { code: EXIT }], { type: BPF_PROG_TYPE.TRACEPOINT }),
