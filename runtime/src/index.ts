@@ -115,6 +115,7 @@ export { type MergedRecord, mergeRecords } from './map/merge-records.js';
 
 export type { GetOptions, SetOptions } from './map/options.js';
 export type { OwnedMap } from './map/owned.js';
+export type { PerfBufferOptions } from './map/perf-buffers.js';
 export { Prefix } from './map/prefix.js';
 export type { RecordStats } from './map/record-source.js';
 export type { RecordStream } from './map/record-stream.js';

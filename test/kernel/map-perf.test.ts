@@ -96,6 +96,73 @@ describe('a perf event array of this kernel', () => {
     expect(seen).toBeGreaterThan(100);
   });
 
+  it('tells which CPU a record is from, and which lost some', () => {
+    const { map, sender } = open();
+    map.open({ pages: 1 });
+    const online = kernel.onlineCpus();
+    const cpus = new Set<number>();
+    const see = (_record: Sample, _bytes: Uint8Array, cpu: number) => cpus.add(cpu);
+    const run = () => {
+      sender.send(10_000);
+      map.consume(see);
+    };
+    // The kernel tells of the lost with the next record that fits.
+    for (let i = 0; i < 100 && map.stats().lost === 0; i++) run();
+    const { lost, lostOn } = map.stats();
+    expect(lost).toBeGreaterThan(0);
+    expect([...lostOn.values()].reduce((sum, count) => sum + count, 0)).toBe(lost);
+    expect(online).toEqual(expect.arrayContaining([...cpus, ...lostOn.keys()]));
+  });
+
+  it('takes the records of chosen CPUs', () => {
+    const { map, sender } = open();
+    const [first = 0] = kernel.onlineCpus();
+    map.open({ cpus: [first], pages: 512 });
+    sender.send(1000);
+    const cpus = new Set<number>();
+    const seen = map.consume((_record, _bytes, cpu) => cpus.add(cpu));
+    expect([...cpus]).toEqual(seen === 0 ? [] : [first]);
+    expect(map.stats().size).toBe(512 * kernel.pageSize);
+  });
+
+  it('wakes a listener after so many records, and flush() gives the others', async () => {
+    const { map, sender } = open();
+    map.open({ wakeupEvents: 1000, pages: 512 });
+    let seen = 0;
+    const subscription = map.subscribe(() => seen++);
+    // The first look, which is not for a wake-up.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    sender.send(10);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(seen).toBe(0);
+    expect(subscription.flush()).toBe(10);
+    const wakeups = map.stats().wakeups;
+    // On each CPU that the test may move to.
+    sender.send(1000 * kernel.onlineCpus().length);
+    await vi.waitFor(() => expect(seen).toBeGreaterThan(1000), PATIENCE);
+    expect(map.stats().wakeups).toBeGreaterThan(wakeups);
+  });
+
+  it('keeps the newest records when it is overwritable', () => {
+    const { map, sender } = open();
+    map.open({ pages: 1, overwritable: true });
+    sender.send(10_000);
+    const byCpu = new Map<number, number[]>();
+    for (const { cpu, record } of map.snapshot()) {
+      byCpu.set(cpu, [...(byCpu.get(cpu) ?? []), record.pid]);
+    }
+    // 16 bytes make a record of 32. The newest is there, whichever CPU has it.
+    expect(Math.max(...[...byCpu.values()].flat())).toBe(9_999);
+    for (const numbers of byCpu.values()) {
+      expect(numbers.length).toBeLessThanOrEqual(kernel.pageSize / 32);
+      expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    }
+    const most = Math.max(...[...byCpu.values()].map((numbers) => numbers.length));
+    expect(most).toBeGreaterThan(50);
+    sender.send(1);
+    expect(map.snapshot().some(({ record }) => record.pid === 10_000)).toBe(true);
+  });
+
   it('leaves no descriptor', () => {
     const before = readdirSync('/proc/self/fd').length;
     const { map } = open();

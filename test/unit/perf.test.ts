@@ -147,6 +147,65 @@ describe('a perf event array', () => {
     expect(onLost).toHaveBeenCalledExactlyOnceWith(3, 1);
     expect(seen).toBe(sent + 1);
     expect(map.stats()).toMatchObject({ lost: 3, records: sent + 1, size: 2 * 4096 });
+    expect(map.stats().lostOn).toEqual(new Map([[1, 3]]));
+  });
+
+  it('tells a listener which CPU a record is from', async () => {
+    const { map, emit } = open();
+    map.open();
+    const seen: [number, number, number][] = [];
+    const see = ({ pid }: Sample, bytes: Uint8Array, cpu: number) => {
+      seen.push([pid, bytes.length, cpu]);
+    };
+    emit(1, 3);
+    emit(2, 0);
+    map.consume(see);
+    map.subscribe(see);
+    emit(3, 2);
+    await turn();
+    expect(seen).toEqual([
+      [2, 20, 0],
+      [1, 20, 3],
+      [3, 20, 2],
+    ]);
+  });
+
+  it('takes records of chosen CPUs only', () => {
+    const { map, kernel, emit } = open();
+    map.open({ cpus: [1, 3] });
+    expect(eventsOf(kernel)).toBe(2);
+    expect([0, 1, 2, 3].map((cpu) => emit(cpu, cpu))).toEqual([false, true, false, true]);
+  });
+
+  it.each([
+    ['so many records', { wakeupEvents: 10 }, { wakeupEvents: 10 }],
+    ['so many bytes', { wakeupWatermark: 4096 }, { wakeupWatermark: 4096 }],
+  ])('asks to be woken after %s', (_what, options, asked) => {
+    const { map, kernel } = open({ cpus: 1 });
+    const opened = vi.spyOn(kernel, 'perfEventOpen');
+    map.open(options);
+    expect(opened).toHaveBeenCalledExactlyOnceWith({
+      type: 1,
+      config: 10n,
+      sampleType: 0x400n,
+      samplePeriod: 1n,
+      ...asked,
+      pid: -1,
+      cpu: 0,
+    });
+  });
+
+  it.each([
+    [{ wakeupEvents: 0 }, 'wakeupEvents is a positive integer, not 0'],
+    [{ wakeupWatermark: 1.5 }, 'wakeupWatermark is a positive integer, not 1.5'],
+    [{ wakeupEvents: 1, wakeupWatermark: 1 }, 'wakeupEvents and wakeupWatermark exclude each other'],
+    [{ cpus: [0, 4] }, 'CPU 4 has no slot; the map has 4'],
+    [{ cpus: [-1] }, 'CPU -1 has no slot'],
+    [{ pages: 2 ** 33 }, '8589934592 pages is not a power of two'],
+  ])('refuses %j', (options, message) => {
+    expect(() => open().map.open(options)).toThrow(
+      expect.objectContaining({ code: 'ERR_BPF_RANGE', message: expect.stringContaining(message) }),
+    );
   });
 
   it('has one consumer at a time', () => {
@@ -185,7 +244,10 @@ describe('a perf event array', () => {
     expect(() => map.open({ pages: 3 })).toThrow('open map "events": 3 pages is not a power of two');
     map.open({ pages: 4 });
     map.open({ pages: 4 });
-    expect(() => map.open({ pages: 8 })).toThrow(/its buffers have 4 pages already/);
+    expect(() => map.open({ pages: 8 })).toThrow(
+      'open map "events": its buffers are there already, with other pages; open it before the first consumer',
+    );
+    expect(() => map.open({ pages: 4, cpus: [0] })).toThrow(/with other cpus/);
   });
 
   it('refuses to open without a CPU', () => {
@@ -195,11 +257,121 @@ describe('a perf event array', () => {
   });
 });
 
+describe('an overwritable perf event array', () => {
+  const overwritable = (pages = 1, cpus = 2) => {
+    const opened = open({ cpus });
+    opened.map.open({ pages, overwritable: true });
+    return opened;
+  };
+
+  it('gives snapshots of the newest records, oldest first, CPU by CPU', () => {
+    const { map, emit } = overwritable();
+    expect(map.snapshot()).toEqual([]);
+    emit(1, 1);
+    emit(2, 0);
+    emit(3, 1);
+    const expected = [
+      { cpu: 0, record: sample(2) },
+      { cpu: 1, record: sample(1) },
+      { cpu: 1, record: sample(3) },
+    ];
+    expect(map.snapshot()).toEqual(expected);
+    // They stay.
+    expect(map.snapshot()).toEqual(expected);
+  });
+
+  it('forgets the oldest', () => {
+    const { map, emit } = overwritable(1, 1);
+    // 16 bytes make a record of 32.
+    for (let last = 0; last < 1000; last++) {
+      expect(emit(last)).toBe(true);
+      const pids = map.snapshot().map(({ record }) => record.pid);
+      const held = Math.min(last + 1, 4096 / 32);
+      expect(pids).toEqual(Array.from({ length: held }, (_, i) => last - held + 1 + i));
+    }
+  });
+
+  it('leaves a record out whose end is overwritten', () => {
+    const { map, kernel } = overwritable(1, 1);
+    // 40 bytes with what goes before them: no divisor of a page.
+    for (let i = 0; i < 500; i++) kernel.emit('events', new Uint8Array(28).fill(i & 0xff));
+    const records = map.snapshot();
+    expect(records).toHaveLength(Math.floor(4096 / 40));
+    expect(records.at(-1)?.record.tag).toBe(499 & 0xff);
+    expect(records[0]?.record.tag).toBe((500 - 102) & 0xff);
+  });
+
+  it('takes no record while it is read, and goes on after', () => {
+    const { map, kernel, emit } = overwritable(1, 1);
+    emit(1);
+    const paused: boolean[] = [];
+    const real = kernel.perfEventPauseOutput.bind(kernel);
+    vi.spyOn(kernel, 'perfEventPauseOutput').mockImplementation((fd, pause) => {
+      real(fd, pause);
+      paused.push(pause);
+      if (pause) emit(2);
+    });
+    expect(map.snapshot()).toHaveLength(1);
+    expect(paused).toEqual([true, false]);
+    emit(3);
+    expect(map.snapshot().map(({ record }) => record.pid)).toEqual([1, 3]);
+  });
+
+  it('has no stream', async () => {
+    const { map } = overwritable();
+    const refused = {
+      code: 'ERR_BPF_STATE',
+      message: 'read map "events": its buffers are overwritable; they have no stream, but a snapshot()',
+    };
+    expect(() => map.subscribe(() => undefined)).toThrow(expect.objectContaining(refused));
+    expect(() => map.consume()).toThrow(expect.objectContaining(refused));
+    expect(() => map.records()).toThrow(expect.objectContaining(refused));
+  });
+
+  it('must be made so', () => {
+    const { map } = open();
+    const refused = expect.objectContaining({
+      code: 'ERR_BPF_STATE',
+      message:
+        'take a snapshot of map "events": its buffers are not overwritable; make them with open({ overwritable: true })',
+    });
+    expect(() => map.snapshot()).toThrow(refused);
+    map.open();
+    expect(() => map.snapshot()).toThrow(refused);
+    expect(() => map.open({ overwritable: true })).toThrow(/with other overwritable/);
+  });
+
+  it('closes its events with its object', () => {
+    const { map, kernel, destroy } = overwritable();
+    destroy();
+    expect(kernel.openFds).toEqual([]);
+    expect(() => map.snapshot()).toThrow(expect.objectContaining({ code: 'ERR_BPF_STATE' }));
+  });
+
+  it.each([
+    ['no size', 9, 0, 0],
+    ['a length beyond it', 9, 16, 100],
+    ['no length', 9, 8, 0],
+  ])('is an error when it holds a record of %s', (_what, type, size, length) => {
+    const { map, kernel } = overwritable(1, 1);
+    const slot = kernel.openFds.find(({ of }) => of === 'perf_event');
+    const page = kernel.mmap(slot?.fd ?? -1, 0, 8192, false).buffer;
+    const data = new DataView(page, 4096 + 4096 - 64);
+    data.setUint32(0, type, true);
+    data.setUint16(6, size, true);
+    data.setUint32(8, length, true);
+    new BigUint64Array(page, 1024, 1)[0] = 2n ** 64n - 64n;
+    expect(() => map.snapshot()).toThrow(
+      expect.objectContaining({ code: 'ERR_BPF_MALFORMED', section: 'perf buffer of CPU 0 of map "events"' }),
+    );
+  });
+});
+
 describe('a perf buffer whose memory makes no sense', () => {
   const reader = () => {
     const kernel = fakeKernel();
     const fd = kernel.perfEventOpen({ type: 1, config: 10n, pid: -1, cpu: 0 });
-    const cpu = new PerfCpuReader(kernel, fd, 0, 1, 'buffer', () => undefined);
+    const cpu = new PerfCpuReader(kernel, { fd, cpu: 0 }, 1, 'buffer', () => undefined);
     const page = kernel.mmap(fd, 0, 8192, true).buffer;
     return { cpu, head: new BigUint64Array(page, 1024, 1), data: new DataView(page, 4096) };
   };

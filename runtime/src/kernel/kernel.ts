@@ -88,6 +88,8 @@ export interface Kernel extends ProgCalls, LinkCalls, TrafficCalls {
   perfEventSetBpf(event: Fd, prog: Fd): void;
   perfEventEnable(event: Fd): void;
   perfEventDisable(event: Fd): void;
+  /** PERF_EVENT_IOC_PAUSE_OUTPUT: while paused nothing is written to the event's buffer (since 4.7). */
+  perfEventPauseOutput(event: Fd, paused: boolean): void;
 
   // Network.
   /** Index of a network device; throws ENODEV with the device's name. */

@@ -31,6 +31,7 @@ const PERF_FLAG_FD_CLOEXEC = 8;
 const IOC_ENABLE = 0x2400;
 const IOC_DISABLE = 0x2401;
 const IOC_SET_BPF = 0x40042408;
+const IOC_PAUSE_OUTPUT = 0x40042409;
 
 export function perfEventAttr(event: PerfEvent, addressOf: AddressOf): Fields {
   const bits =
@@ -54,7 +55,10 @@ export function perfEventAttr(event: PerfEvent, addressOf: AddressOf): Fields {
   return fields.string(PERF_ATTR.config1, event.target);
 }
 
-type PerfCalls = Pick<Kernel, 'perfEventOpen' | 'perfEventSetBpf' | 'perfEventEnable' | 'perfEventDisable'>;
+type PerfCalls = Pick<
+  Kernel,
+  'perfEventOpen' | 'perfEventSetBpf' | 'perfEventEnable' | 'perfEventDisable' | 'perfEventPauseOutput'
+>;
 
 export function perfCalls(libc: Libc): PerfCalls {
   const control = (fd: number, request: number, argument: number, name: string): void => {
@@ -70,5 +74,7 @@ export function perfCalls(libc: Libc): PerfCalls {
     perfEventSetBpf: (event, prog) => control(event, IOC_SET_BPF, prog, 'PERF_EVENT_IOC_SET_BPF'),
     perfEventEnable: (event) => control(event, IOC_ENABLE, 0, 'PERF_EVENT_IOC_ENABLE'),
     perfEventDisable: (event) => control(event, IOC_DISABLE, 0, 'PERF_EVENT_IOC_DISABLE'),
+    perfEventPauseOutput: (event, paused) =>
+      control(event, IOC_PAUSE_OUTPUT, Number(paused), 'PERF_EVENT_IOC_PAUSE_OUTPUT'),
   };
 }

@@ -8,6 +8,9 @@ import type { RecordErrorListener, Source } from './record-source.js';
  */
 export type RecordListener<T> = (record: T, bytes: Uint8Array) => void;
 
+/** What a listener is called with: a map's class says which of it there is. */
+type AnyListener<T> = (record: T, bytes: Uint8Array, cpu: number) => void;
+
 /** Hands records to a listener. */
 export class Delivery<T> {
   readonly #source: Source<T>;
@@ -34,7 +37,7 @@ export class Delivery<T> {
       handOn(error, reader, this.#onError);
       return;
     }
-    if (this.#wantsBytes) this.#listener(record, bytesOf(reader));
+    if (this.#wantsBytes) (this.#listener as AnyListener<T>)(record, bytesOf(reader), reader.cpu);
     // It has no parameter for them.
     else (this.#listener as (record: T) => void)(record);
   }

@@ -1,22 +1,23 @@
 import type { Codec } from '../codec/codec.js';
 import { raw } from '../codec/raw.js';
 import { BpfError } from '../errors.js';
-import type { Fd } from '../kernel/kernel.js';
-import { BPF_MAP_TYPE, PERF_COUNT_SW_BPF_OUTPUT, PERF_SAMPLE_RAW, PERF_TYPE_SOFTWARE } from '../uapi.js';
+import { BPF_MAP_TYPE } from '../uapi.js';
+import type { RecordListener } from './delivery.js';
 import { type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
-import { mapText, operationError } from './map-error.js';
+import { mapText } from './map-error.js';
+import {
+  openPerfEvents,
+  type PerfBufferOptions,
+  type PerfBufferSettings,
+  perfSettings,
+} from './perf-buffers.js';
 import { PerfCpuReader } from './perf-reader.js';
+import { PerfSnapshots } from './perf-snapshot.js';
 import { ReaderGroup } from './reader-group.js';
 import { RecordMap } from './record-map.js';
 import type { LostListener } from './record-reader.js';
 import type { RecordStats } from './record-source.js';
-import type { StreamOptions } from './subscription.js';
-
-/** How the buffers of a perf event array are made. */
-export interface PerfBufferOptions {
-  /** Pages of each CPU's buffer, a power of two; 64 by default. */
-  readonly pages?: number;
-}
+import type { StreamOptions, Subscription } from './subscription.js';
 
 /** How a stream of a perf event array behaves. */
 export interface PerfStreamOptions extends StreamOptions {
@@ -27,47 +28,59 @@ export interface PerfStreamOptions extends StreamOptions {
 export interface PerfStats extends RecordStats {
   /** Records that the kernel dropped because a buffer was full, as far as it has said so. */
   readonly lost: number;
+  /** The same by CPU, for those that lost some. */
+  readonly lostOn: ReadonlyMap<number, number>;
 }
 
-const DEFAULT_PAGES = 64;
+/** A record, its bytes, which are valid until the function returns, and the CPU that sent it. */
+export type PerfRecordListener<T> = (record: T, bytes: Uint8Array, cpu: number) => void;
+
+/** A record of a snapshot and the CPU that sent it. */
+export interface PerfSnapshot<T> {
+  readonly cpu: number;
+  readonly record: T;
+}
 
 /**
- * BPF_MAP_TYPE_PERF_EVENT_ARRAY as programs use it with bpf_perf_event_output: a buffer for each CPU that is online.
- * Until the buffers are there (`open()`, or the first consumer), what programs send is gone. The kernel pads records
- * to a multiple of 8 bytes less 4: the bytes of a record may have up to 7 more than the program sent. Linux 4.4.
+ * BPF_MAP_TYPE_PERF_EVENT_ARRAY as programs use it with bpf_perf_event_output: a buffer for each CPU that is online when
+ * they are made; what a CPU that comes online later sends is gone, as with libbpf. So is what programs send before there
+ * are buffers (`open()`, or the first consumer). The kernel pads records to a multiple of 8 bytes less 4: the bytes of a
+ * record may have up to 7 more than the program sent. Linux 4.4.
  */
 export class PerfEventArray<T> extends RecordMap<T, PerfStreamOptions> {
-  readonly #buffers: Buffers;
+  readonly #opened: Opened;
+  readonly #codec: Codec<T>;
 
   constructor(handle: MapHandle, record: Codec<T>) {
-    const buffers: Buffers = { pages: DEFAULT_PAGES, reader: undefined };
-    super(handle, record, (onLost) => {
-      buffers.reader = openBuffers(handle, buffers.pages, onLost);
-      return buffers.reader;
-    });
-    this.#buffers = buffers;
+    const opened: Opened = {};
+    super(handle, record, (onLost) => openReader(handle, opened, onLost));
+    this.#opened = opened;
+    this.#codec = record;
   }
 
   /**
    * Makes the buffers now, so that nothing is missed before the first consumer.
-   * @throws BpfError ERR_BPF_STATE when there are buffers of another size already.
+   * @throws BpfError ERR_BPF_RANGE for buffers that cannot be, ERR_BPF_STATE when there are different ones already
    */
-  open({ pages = DEFAULT_PAGES }: PerfBufferOptions = {}): this {
-    if (!(Number.isInteger(pages) && pages > 0 && (pages & (pages - 1)) === 0)) {
-      throw new BpfError(
-        'ERR_BPF_RANGE',
-        `open ${mapText(this.handle)}: ${pages} pages is not a power of two`,
-      );
-    }
-    if (this.#buffers.reader !== undefined && pages !== this.#buffers.pages) {
+  open(options: PerfBufferOptions = {}): this {
+    const settings = perfSettings(this.handle, options);
+    const { settings: before } = this.#opened;
+    const other = before && differing(settings, before);
+    if (other !== undefined) {
       throw new BpfError(
         'ERR_BPF_STATE',
-        `open ${mapText(this.handle)}: its buffers have ${this.#buffers.pages} pages already; open it before the first consumer`,
+        `open ${mapText(this.handle)}: its buffers are there already, with other ${other}; open it before the first consumer`,
       );
     }
-    this.#buffers.pages = pages;
-    super.stats();
+    if (settings.overwritable) this.#opened.snapshots ??= openSnapshots(this.handle, settings);
+    this.#opened.settings = settings;
+    if (!settings.overwritable) super.stats();
     return this;
+  }
+
+  override subscribe(listener: PerfRecordListener<T>, options?: PerfStreamOptions): Subscription<T> {
+    // Streams call with the CPU too.
+    return super.subscribe(listener as RecordListener<T>, options);
   }
 
   /** As of every record map; the buffers are made here, not when the loop begins. */
@@ -76,63 +89,96 @@ export class PerfEventArray<T> extends RecordMap<T, PerfStreamOptions> {
     return super.records(options);
   }
 
-  override stats(): PerfStats {
-    return { ...super.stats(), lost: this.#buffers.reader?.lost ?? 0 };
+  override consume(): T[];
+  override consume(listener: PerfRecordListener<T>, options?: Pick<PerfStreamOptions, 'onError'>): number;
+  override consume(
+    listener?: PerfRecordListener<T>,
+    options?: Pick<PerfStreamOptions, 'onError'>,
+  ): T[] | number {
+    if (listener === undefined) return super.consume();
+    return super.consume(listener as RecordListener<T>, options); // as in subscribe()
   }
-}
 
-interface Buffers {
-  pages: number;
-  reader: ReaderGroup | undefined;
-}
-
-/** One perf event and its buffer for each CPU that is online and that the map has room for, as libbpf's perf_buffer. */
-function openBuffers(handle: MapHandle, pages: number, onLost: LostListener): ReaderGroup {
-  const { kernel } = handle;
-  const fds: Fd[] = [];
-  const cpus: PerfCpuReader[] = [];
-  const release = () => {
-    for (const fd of fds.splice(0)) kernel.close(fd);
-  };
-  try {
-    for (const cpu of kernel.onlineCpus()) {
-      if (cpu >= handle.maxEntries) continue;
-      const fd = openEvent(handle, cpu);
-      fds.push(fd);
-      const what = `perf buffer of CPU ${cpu} of ${mapText(handle)}`;
-      cpus.push(new PerfCpuReader(kernel, fd, cpu, pages, what, onLost));
-      send(handle, cpu, fd);
+  /**
+   * The records that overwritable buffers hold now, CPU by CPU, oldest first. They stay there. Records that are too short
+   * for their type are left out.
+   * @throws BpfError ERR_BPF_STATE unless they were made by `open({ overwritable: true })`
+   */
+  snapshot(): PerfSnapshot<T>[] {
+    this.handle.fd();
+    const { snapshots } = this.#opened;
+    if (snapshots === undefined) {
+      throw new BpfError(
+        'ERR_BPF_STATE',
+        `take a snapshot of ${mapText(this.handle)}: its buffers are not overwritable; make them with open({ overwritable: true })`,
+      );
     }
-    const [first, ...others] = cpus;
-    if (first !== undefined) return new ReaderGroup([first, ...others], release);
-  } catch (error) {
-    for (const cpu of cpus) cpu.close();
-    release();
-    throw operationError(handle, error, 'open the perf buffers of');
+    return snapshots.flatMap((buffer) =>
+      buffer.take().flatMap((bytes) => {
+        if (bytes.length < this.#codec.size) return [];
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+        return { cpu: buffer.cpu, record: this.#codec.read(view, 0, bytes.length) };
+      }),
+    );
   }
-  throw new BpfError('ERR_BPF_RANGE', `open ${mapText(handle)}: no online CPU is below its max_entries`);
+
+  override stats(): PerfStats {
+    const stats = super.stats();
+    const lostOn = new Map(
+      (this.#opened.cpus ?? []).flatMap(({ cpu, lost }) => (lost > 0 ? [[cpu, lost] as const] : [])),
+    );
+    return { ...stats, lost: [...lostOn.values()].reduce((sum, lost) => sum + lost, 0), lostOn };
+  }
 }
 
-function openEvent({ kernel }: MapHandle, cpu: number): Fd {
-  return kernel.perfEventOpen({
-    type: PERF_TYPE_SOFTWARE,
-    config: PERF_COUNT_SW_BPF_OUTPUT,
-    sampleType: PERF_SAMPLE_RAW,
-    samplePeriod: 1n,
-    wakeupEvents: 1,
-    pid: -1,
-    cpu,
+/** The name of a setting that is not the same in both. */
+function differing(a: PerfBufferSettings, b: PerfBufferSettings): string | undefined {
+  return Object.entries(a).find(([name, value]) => String(value) !== String(Reflect.get(b, name)))?.[0];
+}
+
+/** The buffers of a map, once they are there. */
+interface Opened {
+  settings?: PerfBufferSettings;
+  cpus?: readonly PerfCpuReader[];
+  snapshots?: readonly PerfSnapshots[];
+}
+
+function openReader(handle: MapHandle, opened: Opened, onLost: LostListener): ReaderGroup {
+  if (opened.snapshots !== undefined) {
+    throw new BpfError(
+      'ERR_BPF_STATE',
+      `read ${mapText(handle)}: its buffers are overwritable; they have no stream, but a snapshot()`,
+    );
+  }
+  const settings = opened.settings ?? perfSettings(handle, {});
+  const { buffers, close } = openPerfEvents(
+    handle,
+    settings,
+    (event, what) => new PerfCpuReader(handle.kernel, event, settings.pages, what, onLost),
+  );
+  const [first, ...others] = buffers;
+  if (first === undefined) throw noCpu(handle);
+  opened.settings = settings;
+  opened.cpus = buffers;
+  return new ReaderGroup([first, ...others], close);
+}
+
+function openSnapshots(handle: MapHandle, settings: PerfBufferSettings): readonly PerfSnapshots[] {
+  const { buffers, close } = openPerfEvents(
+    handle,
+    settings,
+    (event, what) => new PerfSnapshots(handle.kernel, event, settings.pages, what),
+  );
+  if (buffers.length === 0) throw noCpu(handle);
+  handle.onClose(() => {
+    for (const buffer of buffers) buffer.close();
+    close();
   });
+  return buffers;
 }
 
-/** Makes programs that run on `cpu` write to the event. */
-function send({ kernel, fd: map }: MapHandle, cpu: number, event: Fd): void {
-  const slot = new Uint8Array(8);
-  const view = new DataView(slot.buffer);
-  view.setUint32(0, cpu, kernel.littleEndian);
-  view.setUint32(4, event, kernel.littleEndian);
-  kernel.mapUpdate(map(), slot.slice(0, 4), slot.slice(4));
-  kernel.perfEventEnable(event);
+function noCpu(handle: MapHandle): BpfError {
+  return new BpfError('ERR_BPF_RANGE', `open ${mapText(handle)}: no online CPU is below its max_entries`);
 }
 
 /** `perfEventArray(Event)`, or `perfEventArray()` for raw bytes: a BPF_MAP_TYPE_PERF_EVENT_ARRAY in a skeleton. */

@@ -1,6 +1,7 @@
 import { MalformedError } from '../errors.js';
 import type { Fd, Kernel, Mapping } from '../kernel/kernel.js';
 import { PERF_RECORD_LOST, PERF_RECORD_SAMPLE } from '../uapi.js';
+import type { PerfCpuEvent } from './perf-buffers.js';
 import type { LostListener, RecordReader } from './record-reader.js';
 
 // struct perf_event_mmap_page: positions at bytes 1024 and 1032.
@@ -22,7 +23,7 @@ export class PerfCpuReader implements RecordReader {
   readonly discarded = 0;
   readonly busy = 0;
   lost = 0;
-  readonly #cpu: number;
+  readonly cpu: number;
   readonly #what: string;
   readonly #onLost: LostListener;
   readonly #littleEndian: boolean;
@@ -38,10 +39,11 @@ export class PerfCpuReader implements RecordReader {
   #closed = false;
 
   /** `what` names the buffer in errors; `pages` is a power of two. Owns the mapping, not the descriptor. */
-  constructor(kernel: Kernel, fd: Fd, cpu: number, pages: number, what: string, onLost: LostListener) {
+  constructor(kernel: Kernel, event: PerfCpuEvent, pages: number, what: string, onLost: LostListener) {
+    const { cpu, fd } = event;
     this.fds = [fd];
     this.size = pages * kernel.pageSize;
-    this.#cpu = cpu;
+    this.cpu = cpu;
     this.#what = what;
     this.#onLost = onLost;
     this.#littleEndian = kernel.littleEndian;
@@ -113,7 +115,7 @@ export class PerfCpuReader implements RecordReader {
       this.#unwrap(at, size);
       const count = Number(this.view.getBigUint64(this.start + 16, this.#littleEndian));
       this.lost += count;
-      this.#onLost(count, this.#cpu);
+      this.#onLost(count, this.cpu);
     }
     // Other records, such as throttling, are about sampling, which a BPF output event does not do.
     return false;

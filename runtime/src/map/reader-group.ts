@@ -39,6 +39,10 @@ export class ReaderGroup implements RecordReader {
     return this.#current.end;
   }
 
+  get cpu(): number {
+    return this.#current.cpu;
+  }
+
   get index(): number {
     return this.#index;
   }

@@ -10,6 +10,8 @@ export interface RecordReader {
   readonly view: DataView;
   readonly start: number;
   readonly end: number;
+  /** The CPU whose program wrote the record, where each has a buffer; -1 elsewhere. */
+  readonly cpu: number;
   /** Which of the buffers the record is from, where there are several. */
   readonly index: number;
   /** Records that were reserved and then given up by their program. */

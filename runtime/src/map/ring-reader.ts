@@ -19,6 +19,7 @@ export class RingReader implements RecordReader {
   readonly size: number;
   start = 0;
   end = 0;
+  readonly cpu = -1;
   readonly index = 0;
   discarded = 0;
   busy = 0;

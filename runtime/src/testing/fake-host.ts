@@ -150,6 +150,11 @@ export abstract class FakeHost {
     this.descriptors.get(fd, 'perf_event', 'ioctl(PERF_EVENT_IOC_DISABLE)').event.enabled = false;
   }
 
+  perfEventPauseOutput(fd: Fd, paused: boolean): void {
+    this.enter('perfEventPauseOutput');
+    this.descriptors.get(fd, 'perf_event', 'ioctl(PERF_EVENT_IOC_PAUSE_OUTPUT)').event.paused = paused;
+  }
+
   // Kernel: network.
 
   ifindex(name: string): number {
@@ -253,7 +258,7 @@ export abstract class FakeHost {
       object.kind === 'map'
         ? object.map.memory(offset, length, writable)
         : object.kind === 'perf_event'
-          ? object.event.map(length)
+          ? object.event.map(length, writable)
           : undefined;
     if (buffer === undefined) throw refusal('mmap', 'EINVAL');
     return { buffer, close: () => this.calls.push('munmap') };

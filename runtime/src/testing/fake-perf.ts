@@ -11,6 +11,8 @@ const LOST_SIZE = 24;
 export class FakePerfEvent extends Readable {
   readonly event: Readonly<PerfEvent>;
   enabled: boolean;
+  /** While true nothing is written to the buffer. */
+  paused = false;
   /** Id of the program that PERF_EVENT_IOC_SET_BPF attached. */
   programId: number | undefined;
   readonly #pageSize: number;
@@ -27,8 +29,12 @@ export class FakePerfEvent extends Readable {
     this.#littleEndian = littleEndian;
   }
 
-  /** mmap(2) of the event: `length` is one page and a power of two of them. Undefined when it is not. */
-  map(length: number): ArrayBuffer | undefined {
+  /**
+   * mmap(2) of the event: `length` is one page and a power of two of them. Undefined when it is not. The buffer of an event
+   * that writes backwards must be read-only here: then Linux overwrites what is old.
+   */
+  map(length: number, writable: boolean): ArrayBuffer | undefined {
+    if (writable === this.#backward) return undefined;
     const pages = length / this.#pageSize - 1;
     if (!(Number.isInteger(pages) && pages > 0 && (pages & (pages - 1)) === 0)) return undefined;
     this.#buffer ??= new ArrayBuffer(length);
@@ -43,6 +49,10 @@ export class FakePerfEvent extends Readable {
   /** bpf_perf_event_output on the event's CPU. False when nobody listens or the buffer is full. */
   output(bytes: Uint8Array): boolean {
     if (this.#buffer === undefined || !this.enabled) return false;
+    if (this.paused) {
+      this.#dropped++;
+      return false;
+    }
     const size = alignUp(8 + 4 + bytes.length, 8);
     const record = new Uint8Array(size);
     const view = new DataView(record.buffer);
@@ -50,7 +60,7 @@ export class FakePerfEvent extends Readable {
     view.setUint32(8, size - 12, this.#littleEndian);
     record.set(bytes, 12);
     const lost = this.#dropped > 0 ? LOST_SIZE : 0;
-    if (this.#room() < size + lost) {
+    if (!this.#backward && this.#room() < size + lost) {
       this.#dropped++;
       return false;
     }
@@ -74,6 +84,10 @@ export class FakePerfEvent extends Readable {
     view.setUint16(6, size, this.#littleEndian);
   }
 
+  get #backward(): boolean {
+    return this.event.writeBackward === true;
+  }
+
   #positions(): BigUint64Array | undefined {
     return this.#buffer && new BigUint64Array(this.#buffer, 0, TAIL + 1);
   }
@@ -90,11 +104,14 @@ export class FakePerfEvent extends Readable {
   #write(record: Uint8Array): void {
     const [data, positions] = [this.#data(), this.#positions()];
     if (positions === undefined) return;
-    const head = Atomics.load(positions, HEAD);
+    const head = BigInt.asUintN(
+      64,
+      Atomics.load(positions, HEAD) - (this.#backward ? BigInt(record.length) : 0n),
+    );
     const at = Number(head % BigInt(data.length));
     const first = Math.min(record.length, data.length - at);
     data.set(record.subarray(0, first), at);
     data.set(record.subarray(first), 0);
-    Atomics.store(positions, HEAD, head + BigInt(record.length));
+    Atomics.store(positions, HEAD, this.#backward ? head : head + BigInt(record.length));
   }
 }

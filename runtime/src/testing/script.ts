@@ -137,6 +137,7 @@ const others: Readonly<Partial<Record<keyof Kernel, string>>> = {
   perfEventSetBpf: 'ioctl(PERF_EVENT_IOC_SET_BPF)',
   perfEventEnable: 'ioctl(PERF_EVENT_IOC_ENABLE)',
   perfEventDisable: 'ioctl(PERF_EVENT_IOC_DISABLE)',
+  perfEventPauseOutput: 'ioctl(PERF_EVENT_IOC_PAUSE_OUTPUT)',
   ifindex: 'if_nametoindex',
   xdpSet: 'netlink',
   xdpQuery: 'netlink',
