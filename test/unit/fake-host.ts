@@ -28,6 +28,7 @@ const silent = new Set([
   'environment',
   'readAt',
   'openFile',
+  'fileSystem',
 ]);
 const opening = new Set([
   'perfEventOpen',
@@ -36,6 +37,7 @@ const opening = new Set([
   'packetSocket',
   'progById',
   'openFile',
+  'duplicate',
 ]);
 
 /** The methods that attaching uses; any other method is a mistake of the test. */
@@ -68,6 +70,8 @@ export function fakeHost(overrides: Partial<Kernel> = {}): FakeHost {
     ifname: (index: number) => ['lo', 'eth0'][index - 1],
     xdpQuery: () => ({ mode: 'none', native: 0, generic: 0, offload: 0 }),
     progInfo: () => ({ id: 7, name: 'other' }),
+    progQuery: () => ({ flags: 0, revision: 0n, programs: [] }),
+    fileSystem: () => undefined,
     close: (fd: number) => {
       if (!open.delete(fd)) throw syscallError('close', ERRNO.EBADF);
     },
@@ -81,6 +85,10 @@ export function fakeHost(overrides: Partial<Kernel> = {}): FakeHost {
         'xdpSet',
         'socketAttach',
         'socketDetach',
+        'reuseportAttach',
+        'reuseportDetach',
+        'progAttach',
+        'progDetach',
         'pin',
       ].map((name) => [name, () => undefined]),
     ),

@@ -235,6 +235,13 @@ describe('fakeKernel: programs without a link', () => {
     expect(names(kernel)).toEqual(['one', 'two']);
   });
 
+  it('let no link in where they do not share the cgroup', () => {
+    const { kernel, program, on } = open();
+    kernel.progAttach({ ...on, prog: program('alone') });
+    const link = { prog: program('late'), attachType: on.attachType, target: { fd: on.target } };
+    expect(() => kernel.linkCreate(link)).toThrow(code('EPERM'));
+  });
+
   it('take the place of the one that is there, or of the one that is named', () => {
     const { kernel, program, on } = open();
     const [one, two] = [program('one'), program('two')];

@@ -23,6 +23,7 @@ import {
 } from '../uapi.js';
 import type { Descriptors, FakeLink, FakeProgram } from './descriptors.js';
 import { placeIn } from './fake-order.js';
+import { linkTypes } from './link-types.js';
 import { refusal } from './refusal.js';
 
 /** Programs in their places: links, and what stands in for them on older kernels. */
@@ -64,6 +65,7 @@ export class FakeAttachments {
         throw refusal(syscall, 'EBUSY');
     } else if (target !== undefined) {
       text = this.#describe(target.fd, syscall);
+      this.#admit(target.fd, attachType, BPF_F_ALLOW_MULTI, syscall);
     }
     if (options?.kind === 'kprobe_multi') {
       text = describeFunctions(options);
@@ -169,7 +171,7 @@ export class FakeAttachments {
       ([, link]) => link.attachType === attachType && link.target === where,
     );
     const share = flags & (BPF_F_ALLOW_MULTI | BPF_F_ALLOW_OVERRIDE);
-    if (there.some(([, link]) => shareOf(link) !== share)) throw refusal(syscall, 'EPERM');
+    this.#admit(target, attachType, share, syscall);
     if (share !== BPF_F_ALLOW_MULTI) {
       for (const [holder] of there) this.#links.delete(holder);
     } else if (there.some(([, link]) => link.via === 'attach' && link.program === program)) {
@@ -181,6 +183,14 @@ export class FakeAttachments {
     }
     const holder = holderOf(program, attachType, where);
     this.hold(holder, { via: 'attach', program, attachType, target: where, flags: share, cookie: 0n });
+  }
+
+  /** Programs that share a cgroup in another way let nobody in. */
+  #admit(fd: Fd, attachType: number, share: number, syscall: string): void {
+    const object = this.#descriptors.find(fd);
+    if (object?.kind !== 'place' || object.place !== 'cgroup') return;
+    const there = this.all().filter((link) => link.attachType === attachType && link.target === object.path);
+    if (there.some((link) => shareOf(link) !== share)) throw refusal(syscall, 'EPERM');
   }
 
   detachProgram({ target, prog, attachType }: ProgDetach): void {
@@ -317,5 +327,7 @@ function linkType(link: FakeLink): number {
   if (link.attachType === BPF_ATTACH_TYPE.TRACE_ITER) return BPF_LINK_TYPE.ITER;
   if (link.attachType === BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI) return BPF_LINK_TYPE.UPROBE_MULTI;
   if (kprobeMultiTypes.includes(link.attachType)) return BPF_LINK_TYPE.KPROBE_MULTI;
+  const known = linkTypes.get(link.attachType);
+  if (known !== undefined) return known;
   return link.attachType === BPF_ATTACH_TYPE.PERF_EVENT ? BPF_LINK_TYPE.PERF_EVENT : BPF_LINK_TYPE.TRACING;
 }
