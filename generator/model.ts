@@ -133,6 +133,10 @@ function typeCode(
     for (const { variable } of variables)
       reached.add(variable.typeId, `${sectionIdentifier(map)}_${variable.name}`);
   }
+  for (const program of spec.programs) {
+    const context = contextType(btf, program);
+    if (context !== undefined) reached.add(context, `${program.name}_context`);
+  }
   for (const type of options.types) reached.add(findType(btf, type), type);
   const table = new TypeTable({ btf, reached, imports, scope, wide: options.u64 });
   return { btf, table, types: definitions({ btf, reached, table, imports, wide: options.u64 }) };
@@ -215,13 +219,28 @@ function byteSize(bytes: number): string {
   return bytes >= 1024 && bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} bytes`;
 }
 
-function programEntry(program: ProgramSpec, { imports }: Context): Entry {
+/** The struct that a program's parameter points to, for kinds whose callers give it. */
+function contextType(btf: Btf, program: ProgramSpec): number | undefined {
+  if (kindOf(program.sec)?.kind.typedContext !== true) return undefined;
+  const id = btf.find(program.name, 'func');
+  const fn = id === undefined ? undefined : btf.type(id);
+  const prototype = fn?.kind === 'func' ? btf.resolve(fn.type) : undefined;
+  const parameter = prototype?.kind === 'func_proto' ? prototype.params[0] : undefined;
+  const pointer = parameter === undefined ? undefined : btf.resolve(parameter.type);
+  if (pointer?.kind !== 'ptr') return undefined;
+  const { kind } = btf.resolve(pointer.type);
+  return (kind === 'struct' || kind === 'union') && btf.sizeOf(pointer.type) > 0 ? pointer.type : undefined;
+}
+
+function programEntry(program: ProgramSpec, { imports, btf, table }: Context): Entry {
   const kind = kindOf(program.sec)?.kind.kindName ?? 'otherProgram';
   const sec = program.autoload ? program.sec : `?${program.sec}`;
+  const context = btf && contextType(btf, program);
+  const codec = context === undefined || table === undefined ? [] : [table.of(context).codec()];
   return {
     doc: `SEC("${comment(sec)}")`,
     key: propertyKey(program.name),
-    value: `${imports.value(kind)}(${quote(program.sec)})`,
+    value: `${imports.value(kind)}(${[quote(program.sec), ...codec].join(', ')})`,
   };
 }
 

@@ -57,7 +57,7 @@ useTemplates(handlebars, { ${templates.join(',\n')} });
 `;
 }
 
-/** kindOf() as far as a skeleton needs it: the name of the kind. */
+/** kindOf() as far as a skeleton needs it: the name of the kind, and whether its programs have a typed context. */
 function programTable(): string {
   const sections = knownSections();
   const open = sections.filter((section) => section.endsWith('+')).map((section) => section.slice(0, -1));
@@ -67,7 +67,11 @@ function programTable(): string {
     const prefix = section.replace(/\+$/, '');
     return [prefix, kindOf(prefix)?.kind.kindName ?? 'otherProgram'];
   });
+  const typed = sections
+    .map((section) => kindOf(section.replace(/\+$/, ''))?.kind)
+    .flatMap((kind) => (kind?.typedContext ? [kind.kindName] : []));
   return `const kinds = new Map(${JSON.stringify(names)});
+const typed = new Set(${JSON.stringify([...new Set(typed)])});
 const open = new Set(${JSON.stringify(open)});
 export function kindOf(section) {
   let kindName = kinds.get(section);
@@ -75,7 +79,7 @@ export function kindOf(section) {
     const prefix = section.slice(0, at);
     if (open.has(prefix)) kindName = kinds.get(prefix);
   }
-  return kindName && { kind: { kindName } };
+  return kindName && { kind: { kindName, typedContext: typed.has(kindName) } };
 }
 export const knownSections = () => [...kinds.keys()];
 `;

@@ -164,6 +164,8 @@ export type {
   SocketFilterProgram,
   SockmapTarget,
   SockOpsProgram,
+  SyscallProgram,
+  SyscallResult,
   TpBtfProgram,
   TracepointProgram,
   UprobeMultiProgram,
@@ -175,7 +177,10 @@ export type {
   XdpLink,
   XdpProgram,
 } from './program/index.js';
+export type { PacketRun, PacketRunResult, SkBuff, SkBuffInput } from './program/packet-run.js';
 export type { Program } from './program/program.js';
+export type { RunResult } from './program/test-run.js';
+export type { XdpAction, XdpContext, XdpInjection, XdpRun, XdpRunResult } from './program/xdp-run.js';
 export type { Skeleton } from './skeleton.js';
 export { type TracePipeOptions, tracePipe } from './trace-pipe.js';
 export { BPF_MAP_TYPE } from './uapi.js';

@@ -3,7 +3,7 @@ import { readHostFile } from './kernel/host-file.js';
 import type { Kernel } from './kernel/kernel.js';
 import { linuxKernel } from './kernel/linux.js';
 import type { LiveObject } from './loader/live-object.js';
-import type { MapShapes } from './loader/live-parts.js';
+import type { MapShapes, ProgramShapes } from './loader/live-parts.js';
 import { type LoadOptions, load } from './loader/load.js';
 import { OpenObject } from './loader/open-object.js';
 import { parseObject } from './object/parse.js';
@@ -29,7 +29,9 @@ export class LoadableObject extends OpenObject {
    * Loads maps, then programs. Uses this object up.
    * @throws VerifierError when the kernel refuses a program, SyscallError, BpfError; then nothing stays in the kernel.
    */
-  load(given: KernelLoadOptions & { readonly shapes?: MapShapes } = {}): LiveObject {
+  load(
+    given: KernelLoadOptions & { readonly shapes?: MapShapes; readonly programs?: ProgramShapes } = {},
+  ): LiveObject {
     const { kernel = linuxKernel(), ...options } = { ...this.#options, ...given };
     return load(this, kernel, options);
   }

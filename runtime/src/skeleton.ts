@@ -115,7 +115,8 @@ function openSkeleton<D extends Description>(
     progs: record(object.progs),
     load(options: KernelLoadOptions = {}) {
       const shapes = new Map(Object.entries(description.maps));
-      return liveSkeleton(description, object.spec, object.load({ ...options, shapes }));
+      const programs = new Map(Object.entries(description.progs));
+      return liveSkeleton(description, object.spec, object.load({ ...options, shapes, programs }));
     },
     destroy: () => object.destroy(),
     [Symbol.dispose]: () => object.destroy(),

@@ -6,6 +6,7 @@ import { hello_kern } from '../../examples/hello/hello.skel.ts';
 import { type Traffic, xdp_kern } from '../../examples/xdp/xdp.skel.ts';
 import { Packet } from '../golden/anonymous/expected.skel.ts';
 import { bitfields, type Color } from '../golden/bitfields/expected.skel.ts';
+import { contexts } from '../golden/contexts/expected.skel.ts';
 import { globals } from '../golden/globals/expected.skel.ts';
 import { maps, type Stats } from '../golden/maps/expected.skel.ts';
 import { ringbuf } from '../golden/ringbuf/expected.skel.ts';
@@ -107,6 +108,19 @@ export function programs(): void {
   xdp.progs.count_packets.attach();
   const traffic: Traffic = { packets: 1n, bytes: 2n };
   is<typeof traffic.packets, bigint>(true);
+
+  using runnable = contexts.openAndLoad();
+  const { context, returnValue } = runnable.progs.add.run({ a: 1n, b: 2, result: 0n });
+  is<typeof context, { a: bigint; b: number; result: bigint }>(true);
+  is<typeof returnValue, number>(true);
+  // @ts-expect-error a field is missing
+  runnable.progs.add.run({ a: 1n });
+  is<ReturnType<typeof runnable.progs.untyped.run>['context'], Uint8Array>(true);
+  const { action } = runnable.progs.pass.run(new Uint8Array(60), { context: { ingress_ifindex: 1 } });
+  // @ts-expect-error no such action
+  action satisfies 'XDP_PAS' | undefined;
+  // @ts-expect-error a kprobe takes no packets
+  hello.progs.hello.run(new Uint8Array(60));
 
   using snoop = execsnoop_kern.open();
   snoop.rodata.target_ppid = 1;

@@ -5,7 +5,7 @@ import { UsdtSpecs, usdtMapNames } from '../link/usdt-specs.js';
 import { mapKindOf } from '../map/kinds.js';
 import type { BpfMap, MapHandle, MapShape } from '../map/map.js';
 import { type DataMemory, MappedMemory, openMemory } from '../map/memory.js';
-import type { Program, ProgramHandle } from '../program/program.js';
+import type { Program, ProgramHandle, ProgramShape } from '../program/program.js';
 import type { CreatedMap } from './create-maps.js';
 import { bpfCookie, supports } from './features.js';
 import type { LiveProgram, LiveStructOps, Ownership } from './live-object.js';
@@ -16,6 +16,9 @@ import type { StructOpsMaps } from './struct-ops.js';
 
 /** How an object's maps become typed: by map name. Maps that are not listed give and take raw bytes. */
 export type MapShapes = ReadonlyMap<string, MapShape>;
+
+/** What skeletons state of programs, by name. */
+export type ProgramShapes = ReadonlyMap<string, ProgramShape>;
 
 /** A program the kernel took. */
 export interface LoadedProgram {
@@ -113,6 +116,7 @@ export function livePrograms(
   programs: readonly LoadedProgram[],
   created: readonly CreatedMap[],
   ownership: Ownership,
+  shapes: ProgramShapes,
 ): LiveProgram[] {
   let specs: UsdtSpecs | undefined;
   const usdt = () => {
@@ -122,12 +126,14 @@ export function livePrograms(
   return programs.flatMap(({ open, fd }) => {
     if (open.meaning === undefined) return [];
     const { kind, rule, target } = open.meaning;
+    const context = shapes.get(open.name)?.context;
     const handle: ProgramHandle = {
       kernel: ownership.kernel,
       name: open.name,
       section: open.section,
       target,
       expectedAttachType: attachTypeOf(rule, ownership.kernel),
+      ...(context && { context }),
       fd: () => ownership.live(fd, `use program "${open.name}"`),
       own: (link) => ownership.link(link),
       usdt,

@@ -14,6 +14,7 @@ import {
   livePrograms,
   liveStructOps,
   type MapShapes,
+  type ProgramShapes,
 } from './live-parts.js';
 import { loadBtf } from './load-btf.js';
 import { loadProgram } from './load-program.js';
@@ -45,6 +46,8 @@ export interface LoadOptions {
 /** What callers inside the runtime add. */
 export interface InternalLoadOptions extends LoadOptions {
   readonly shapes?: MapShapes;
+  /** What skeletons state of programs, by name. */
+  readonly programs?: ProgramShapes;
   /** False neither uses nor makes pins of maps: nothing outlives the object, and nothing of others is written to. */
   readonly pinning?: boolean;
 }
@@ -119,7 +122,7 @@ function build(
   return new LiveObject(object.name, ownership, {
     maps: liveMaps(maps, ownership, options.shapes ?? new Map()),
     data: liveData(maps, ownership),
-    programs: livePrograms(programs, maps, ownership),
+    programs: livePrograms(programs, maps, ownership, options.programs ?? new Map()),
     structOps: liveStructOps(maps, structOps, ownership),
     verifierLogs,
   });

@@ -4,6 +4,7 @@ import type { FileTarget } from '../link/file-target.js';
 import type { UpdatableLink } from '../link/updatable-link.js';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
 import { CgroupProgram } from './cgroup.js';
+import { type PacketRun, type PacketRunResult, runOnPacket } from './packet-run.js';
 import { kind } from './program.js';
 
 /** Which packets of a cgroup's sockets: those that come in, or those that go out. */
@@ -35,6 +36,11 @@ export class CgroupSkbProgram extends CgroupProgram {
 
   override query(cgroup: FileTarget, direction?: CgroupDirection): CgroupPrograms {
     return this.queryAs(this.#attachType(direction), cgroup);
+  }
+
+  /** Runs the program on a packet, without attaching it; `returnValue` says what it would do with it. Linux 4.12. */
+  run(packet: Uint8Array, options?: PacketRun): PacketRunResult {
+    return runOnPacket(this.runnable(), packet, options);
   }
 
   #attachType(direction: CgroupDirection | undefined): number {

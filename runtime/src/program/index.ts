@@ -28,6 +28,7 @@ export * from './sk-skb.js';
 export * from './sock-ops.js';
 export * from './socket-filter.js';
 export { type SockmapOptions, SockmapProgram, type SockmapTarget } from './sockmap.js';
+export * from './syscall.js';
 export * from './tp-btf.js';
 export * from './tracepoint.js';
 export { type TracingOptions, TracingProgram } from './tracing.js';

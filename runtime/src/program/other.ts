@@ -30,7 +30,6 @@ const traffic: readonly SectionRule[] = [
 ];
 
 const rest: readonly SectionRule[] = [
-  row('syscall', T.SYSCALL, 0, sleepable),
   // Attached through their map.
   row('struct_ops+', T.STRUCT_OPS),
   row('struct_ops.s+', T.STRUCT_OPS, 0, sleepable),

@@ -1,6 +1,8 @@
+import type { Codec } from '../codec/codec.js';
 import type { Fd, Kernel, ProgInfo, TestRun, TestRunResult } from '../kernel/kernel.js';
 import type { Link } from '../link/link.js';
 import type { UsdtSpecs } from '../link/usdt-specs.js';
+import { type Runnable, testRun } from './test-run.js';
 
 /** What a loaded program is given by its object. */
 export interface ProgramHandle {
@@ -12,6 +14,8 @@ export interface ProgramHandle {
   /** What follows the first `/` of the section; empty when nothing does. */
   readonly target: string;
   readonly expectedAttachType: number;
+  /** What its C parameter points to, where a skeleton states it. */
+  readonly context?: Codec<unknown>;
   /** The live descriptor; throws ERR_BPF_STATE once the object is destroyed. */
   fd(): Fd;
   /** What the object keeps of its USDT probes. */
@@ -51,9 +55,18 @@ export class Program {
     return this.handle.kernel.progInfo(this.fd);
   }
 
-  /** Runs the program once (or `repeat` times) in the kernel on given data, without attaching it. Linux 4.12, not every kind. */
+  /**
+   * Runs the program in the kernel on given bytes, without attaching it. Linux 4.12, some kinds only; those have a `run`
+   * of their own with types.
+   * @throws NotSupportedError that says which kinds this kernel runs, BpfError
+   */
   testRun(run: TestRun = {}): TestRunResult {
-    return this.handle.kernel.progTestRun(this.fd, run);
+    return testRun(this.runnable(), run);
+  }
+
+  /** What running the program takes. */
+  protected runnable(): Runnable {
+    return { kernel: this.handle.kernel, name: this.name, section: this.section, fd: this.fd };
   }
 }
 
@@ -88,6 +101,8 @@ export interface ProgramKind<P extends Program = Program> {
   readonly kindName: string;
   readonly sections: readonly SectionRule[];
   readonly program: new (handle: ProgramHandle) => P;
+  /** True when skeletons state what the C parameter of its programs points to. */
+  readonly typedContext?: boolean;
   /** What `skel.attach()` does for one program: undefined when SEC() alone does not say where to attach. */
   autoAttach?(program: P): Link | undefined;
 }
@@ -96,6 +111,8 @@ export interface ProgramKind<P extends Program = Program> {
 export interface ProgramShape<P extends Program = Program> {
   readonly kind: ProgramKind<P>;
   readonly section: string;
+  /** Of what its C parameter points to. */
+  readonly context?: Codec<unknown>;
 }
 
 const kindMark: unique symbol = Symbol('ProgramKind');
@@ -111,6 +128,19 @@ export function kind<P extends Program>(definition: ProgramKind<P>): DeclaredKin
   return Object.assign((section: string): ProgramShape<P> => ({ kind: definition, section }), {
     [kindMark]: definition,
   });
+}
+
+/** What the export of a kind carries besides being called. */
+export interface DeclaresProgramKind {
+  readonly [kindMark]: ProgramKind;
+}
+
+/** Declares a kind whose call in a skeleton may take a codec besides the section; `shape` types that call. */
+export function kindWithContext<P extends Program, Shape extends (section: string) => ProgramShape>(
+  definition: ProgramKind<P>,
+  shape: (kind: ProgramKind<P>) => Shape,
+): Shape & DeclaresProgramKind {
+  return Object.assign(shape(definition), { [kindMark]: definition });
 }
 
 /** The kind an export of `program/index.ts` declares, if it is one. */

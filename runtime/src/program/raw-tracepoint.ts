@@ -5,8 +5,15 @@ import { Link } from '../link/link.js';
 import { nearest } from '../link/nearest.js';
 import { whyRefused } from '../link/privilege.js';
 import { availableEvents, tracefsRoot } from '../link/tracefs.js';
-import { BPF_PROG_TYPE } from '../uapi.js';
+import { BPF_F_TEST_RUN_ON_CPU, BPF_PROG_TYPE } from '../uapi.js';
 import { kind, Program } from './program.js';
+import { type RunResult, testRun } from './test-run.js';
+
+/** How {@link RawTracepointProgram.run} runs. */
+export interface RawTracepointRun {
+  /** The CPU to run on; this one when absent. */
+  readonly cpu?: number;
+}
 
 /** A program that gets a tracepoint's raw arguments. `SEC("raw_tp/sched_switch")`, Linux 4.17. */
 export class RawTracepointProgram extends Program {
@@ -31,6 +38,22 @@ export class RawTracepointProgram extends Program {
       throw attachError(attachment, error, why(kernel, error, name));
     }
   }
+
+  /**
+   * Runs the program once with these arguments, without attaching it. Pointers among them are not the program's to
+   * follow. Linux 5.10.
+   */
+  run(args: readonly (number | bigint)[], { cpu }: RawTracepointRun = {}): RunResult {
+    const context = new Uint8Array(
+      BigInt64Array.from(args, (value) => BigInt.asIntN(64, BigInt(value))).buffer,
+    );
+    const { returnValue, duration } = testRun(
+      this.runnable(),
+      { context, ...(cpu !== undefined && { cpu, flags: BPF_F_TEST_RUN_ON_CPU }) },
+      (errno) => whyNotRun(args, cpu, errno),
+    );
+    return { returnValue: returnValue | 0, duration };
+  }
 }
 
 function why(kernel: Kernel, error: unknown, name: string): Reason | undefined {
@@ -45,6 +68,12 @@ function why(kernel: Kernel, error: unknown, name: string): Reason | undefined {
     why: `this kernel has no tracepoint ${printable(name)}`,
     ...(near.length > 0 ? { hint: `Similar names: ${near.join(', ')}` } : {}),
   };
+}
+
+function whyNotRun(args: readonly unknown[], cpu: number | undefined, errno: string): Reason | undefined {
+  if (errno === 'ENXIO') return { why: `CPU ${cpu} does not run` };
+  if (errno !== 'EINVAL') return undefined;
+  return { why: `the program reads more arguments than the ${args.length} given` };
 }
 
 function withoutCategory(event: string): string {

@@ -6,6 +6,7 @@ import { whyRefused } from '../link/privilege.js';
 import { type SocketTarget, socketFd } from '../link/socket-target.js';
 import { deviceIndex } from '../link/xdp.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
+import { type PacketRun, type PacketRunResult, runOnPacket } from './packet-run.js';
 import { kind, Program } from './program.js';
 
 /** A program that sees what a socket receives and says how many bytes of it to keep. `SEC("socket")`, Linux 3.19. */
@@ -47,6 +48,11 @@ export class SocketFilterProgram extends Program {
       throw attachError(attachment, error);
     }
     return this.handle.own(new Link({ kernel, ...attachment, release: () => kernel.socketDetach(fd) }));
+  }
+
+  /** Runs the program on a packet, without attaching it; `returnValue` says what it would do with it. Linux 4.12. */
+  run(packet: Uint8Array, options?: PacketRun): PacketRunResult {
+    return runOnPacket(this.runnable(), packet, options);
   }
 }
 

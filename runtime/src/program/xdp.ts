@@ -3,6 +3,7 @@ import { Link, type LinkParts } from '../link/link.js';
 import { attachXdp, deviceIndex, replaceXdp, type XdpHold, type XdpMode } from '../link/xdp.js';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
 import { kind, Program } from './program.js';
+import { injectXdp, runXdp, type XdpInjection, type XdpRun, type XdpRunResult } from './xdp-run.js';
 
 /** How {@link XdpProgram.attach} attaches. */
 export interface XdpOptions {
@@ -59,6 +60,23 @@ export class XdpProgram extends Program {
     const link = new XdpLink(parts, hold);
     this.handle.own(link);
     return link;
+  }
+
+  /**
+   * Runs the program on a packet, without attaching it; nothing is sent. Linux 4.12.
+   *
+   * @example expect(skel.progs.firewall.run(packet).action).toBe('XDP_DROP');
+   */
+  run(packet: Uint8Array, options?: XdpRun): XdpRunResult {
+    return runXdp(this.runnable(), packet, options);
+  }
+
+  /**
+   * Lets packets go through the program for real, without attaching it: as if a device had received them, they are then
+   * dropped, handed to the network stack, or sent. Linux 5.18.
+   */
+  inject(packet: Uint8Array, options?: XdpInjection): void {
+    injectXdp(this.runnable(), packet, options);
   }
 }
 
