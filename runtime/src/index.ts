@@ -182,6 +182,7 @@ export type { Program } from './program/program.js';
 export type { RunResult } from './program/test-run.js';
 export type { XdpAction, XdpContext, XdpInjection, XdpRun, XdpRunResult } from './program/xdp-run.js';
 export type { Skeleton } from './skeleton.js';
+export { type Frame, KernelSymbols, ProcessSymbols, type SymbolsOptions } from './symbols.js';
 export { type TracePipeOptions, tracePipe } from './trace-pipe.js';
 export { BPF_MAP_TYPE } from './uapi.js';
 export {

@@ -9,8 +9,8 @@ export const FileSymbolBinding = { LOCAL: 0, GLOBAL: 1, WEAK: 2 } as const;
 const SHN_UNDEF = 0;
 
 const layouts = {
-  narrow: { size: 16, value: 4, info: 12, section: 14 },
-  wide: { size: 24, value: 8, info: 4, section: 6 },
+  narrow: { size: 16, value: 4, length: 8, info: 12, section: 14 },
+  wide: { size: 24, value: 8, length: 16, info: 4, section: 6 },
 } as const;
 
 const NUL = 0;
@@ -62,6 +62,12 @@ export class SymbolTable {
 
   address(index: number): number {
     const at = index * this.#layout.size + this.#layout.value;
+    return this.#elf.wide ? Number(this.#reader.u64(at)) : this.#reader.u32(at);
+  }
+
+  /** Bytes that belong to it; 0 when the compiler did not say. */
+  size(index: number): number {
+    const at = index * this.#layout.size + this.#layout.length;
     return this.#elf.wide ? Number(this.#reader.u64(at)) : this.#reader.u32(at);
   }
 
