@@ -75,7 +75,7 @@ export function skeletonModel(
   const liveType = live === name ? live : scope.claim(live);
   const openType = scope.claim(`Open${live}`);
   const maps = uniqueByName(
-    spec.maps.filter((map) => map.section === undefined || map.origin === 'struct_ops'),
+    spec.maps.filter(({ section, origin }) => section === undefined || isNamed(origin)),
   );
   checkRecords(maps, options.records);
 
@@ -279,6 +279,11 @@ function globalsEntry(
       value: `${imports.value('at')}(${offset}, ${table?.of(typeId).codec() ?? `${imports.value('bytes')}(${size})`})`,
     })),
   };
+}
+
+/** Maps that hold global data, and yet have a name of their own. */
+function isNamed(origin: MapSpec['origin']): boolean {
+  return origin === 'struct_ops' || origin === 'arena';
 }
 
 function uniqueByName<T extends { readonly name: string }>(items: readonly T[]): T[] {

@@ -31,6 +31,7 @@ export type { DeviceTarget, MappedDevice } from './map/devices.js';
 export type { HasFd } from './map/holder.js';
 export type {
   AddressFrame,
+  Arena,
   ArrayMap,
   ArrayOfMaps,
   BloomFilter,
@@ -74,6 +75,7 @@ export type {
 
 // The kinds, to type a map that is opened without its skeleton: `hash(u32, Stats)`.
 export {
+  arena,
   array,
   arrayOfMaps,
   bloomFilter,
@@ -108,6 +110,7 @@ export {
   userRingbuf,
   xskmap,
 } from './map/index.js';
+export type { LiveArray } from './map/live-array.js';
 export type { BpfMap, MapShape } from './map/map.js';
 export type { InnerOptions } from './map/map-of-maps.js';
 

@@ -44,6 +44,7 @@ export function liveHandle(
     valueSize: attributes.valueSize,
     maxEntries: attributes.maxEntries,
     flags: attributes.flags ?? 0,
+    mapExtra: attributes.mapExtra ?? 0n,
     inner: { kindOf: ({ type, flags }) => mapKindOf(type, flags), attributes: () => inner },
     fd() {
       if (!open) throw new BpfError('ERR_BPF_STATE', 'use map: test is destroyed');

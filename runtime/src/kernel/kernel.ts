@@ -330,6 +330,8 @@ export interface XdpQuery {
 /** Memory shared with the kernel. After `close` reads of `buffer` give zeros instead of killing the process. */
 export interface Mapping {
   readonly buffer: ArrayBuffer;
+  /** Where `buffer` lies, for pointers into it. */
+  readonly address: bigint;
   close(): void;
 }
 

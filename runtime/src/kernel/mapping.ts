@@ -88,6 +88,7 @@ function mapping(region: Region, buffer: ArrayBuffer, protection: number): Mappi
   let open = true;
   return {
     buffer,
+    address: BigInt(address),
     /**
      * Views of the buffer cannot be taken back, and reading unmapped memory ends the process. So the region is
      * replaced by private zero pages first, which frees what was mapped and leaves stale views harmless; the address

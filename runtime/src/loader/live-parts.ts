@@ -26,7 +26,7 @@ export interface LoadedProgram {
   readonly fd: Fd;
 }
 
-function handleOf({ open, fd, attributes, inner }: CreatedMap, ownership: Ownership): MapHandle {
+function handleOf({ open, fd, attributes, inner, arena }: CreatedMap, ownership: Ownership): MapHandle {
   return {
     kernel: ownership.kernel,
     name: open.name,
@@ -36,6 +36,7 @@ function handleOf({ open, fd, attributes, inner }: CreatedMap, ownership: Owners
     maxEntries: attributes.maxEntries,
     flags: attributes.flags ?? 0,
     mapExtra: attributes.mapExtra ?? 0n,
+    ...(arena && { arena }),
     ...(inner && {
       inner: {
         kindOf: ({ type, flags }) => mapKindOf(type, flags),
@@ -91,7 +92,7 @@ function memoryOf(map: CreatedMap, ownership: Ownership): DataMemory | undefined
   const { section } = open.spec;
   if (arena !== undefined && section !== undefined) {
     // Whoever mapped it before programs were loaded unmaps it.
-    const shared = { buffer: arena.buffer, close: () => undefined };
+    const shared = { ...arena, close: () => undefined };
     const memory = new MappedMemory(open.name, shared, section.bytes.length, true);
     ownership.onClose(() => memory.close());
     return memory;

@@ -1,5 +1,6 @@
 // One line a map kind. kinds.ts finds the kinds among these exports.
 
+export * from './arena.js';
 export * from './array.js';
 export * from './array-of-maps.js';
 export * from './bloom-filter.js';

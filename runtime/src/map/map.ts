@@ -1,5 +1,6 @@
 import type { Codec } from '../codec/codec.js';
-import type { Fd, Kernel, MapCreate, MapInfo } from '../kernel/kernel.js';
+import type { Fd, Kernel, MapCreate, MapInfo, Mapping } from '../kernel/kernel.js';
+import { operationError } from './map-error.js';
 
 /** What a live map is given by its object. */
 export interface MapHandle {
@@ -17,6 +18,8 @@ export interface MapHandle {
   readonly mapExtra?: bigint;
   /** Of maps that hold maps. */
   readonly inner?: InnerMaps;
+  /** Of arenas that load() mapped into memory, before any program could use them. */
+  readonly arena?: Mapping;
   /** The live descriptor; throws ERR_BPF_STATE once the object is destroyed. */
   fd(): Fd;
   /** Runs when the object is destroyed, before the descriptor is closed: streams end, mappings go. */
@@ -80,9 +83,16 @@ export class BpfMap {
     return this;
   }
 
-  /** Refuses every later write from user space. Linux 5.2. */
+  /**
+   * Refuses every later write from user space. Linux 5.2.
+   * @throws BpfError EBUSY or EPERM when it is frozen already; EBUSY when it is shared as memory that can be written to
+   */
   freeze(): void {
-    this.handle.kernel.mapFreeze(this.fd);
+    try {
+      this.handle.kernel.mapFreeze(this.fd);
+    } catch (error) {
+      throw operationError(this.handle, error, 'freeze');
+    }
   }
 }
 

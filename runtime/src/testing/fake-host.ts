@@ -56,6 +56,8 @@ export abstract class FakeHost {
   protected readonly attachments: FakeAttachments;
   protected readonly script = new Script();
   #nextId = 1;
+  /** Where the next mapping without an address of its own goes. */
+  #nextAddress = 0x7f00_0000_0000n;
 
   constructor(options: FakeKernelOptions = {}) {
     const { cpus = 4, pageSize = 4096, version = '6.12' } = options;
@@ -250,7 +252,7 @@ export abstract class FakeHost {
     return this.descriptors.get(fd, 'file', 'pread').file.readAt(buffer, position);
   }
 
-  mmap(fd: Fd, offset: number, length: number, writable: boolean): Mapping {
+  mmap(fd: Fd, offset: number, length: number, writable: boolean, address?: bigint): Mapping {
     const object = this.descriptors.find(fd);
     if (object === undefined) throw refusal('mmap', 'EBADF');
     this.enter('mmap', object.kind === 'map' ? object.map.name : undefined);
@@ -261,7 +263,9 @@ export abstract class FakeHost {
           ? object.event.map(length, writable)
           : undefined;
     if (buffer === undefined) throw refusal('mmap', 'EINVAL');
-    return { buffer, close: () => this.calls.push('munmap') };
+    const free = this.#nextAddress;
+    if (address === undefined) this.#nextAddress += BigInt(length);
+    return { buffer, address: address ?? free, close: () => this.calls.push('munmap') };
   }
 
   watch(fd: Fd, ready: () => void, when: Readiness = 'readable'): Watch {
