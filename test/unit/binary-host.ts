@@ -6,6 +6,8 @@ import { type FakeHost, fakeHost } from './fake-host.js';
 /** A host with programs and libraries, as uprobes find them. */
 export interface BinaryHost extends Omit<FakeHost, 'refuse'> {
   readonly environment: Map<string, string>;
+  /** Put before the methods of the kernel. */
+  readonly overrides: Partial<Kernel>;
   binary(path: string, bytes: Uint8Array, facts?: Partial<FileFacts>): void;
   remove(path: string): void;
   /** tracefs shows an id for every probe that is defined. */
@@ -23,6 +25,7 @@ export function binaryHost(): BinaryHost {
   const environment = new Map<string, string>();
   const opened = new Map<number, Uint8Array>();
   const refusals = new Map<keyof Kernel, () => void>();
+  const overrides: Partial<Kernel> = {};
   const read = new Set<string>();
   let next = 11;
   const set = (path: string, bytes: Uint8Array, facts: Partial<FileFacts> = {}) =>
@@ -83,6 +86,10 @@ export function binaryHost(): BinaryHost {
       return host.calls.filter((call) => !read.has(call));
     },
     environment,
+    overrides,
+    kernel: new Proxy(host.kernel, {
+      get: (kernel, key) => Reflect.get(key in overrides ? overrides : kernel, key),
+    }),
     events: false,
     refuseLink: () => undefined,
     file: (path, text) => set(path, new TextEncoder().encode(text)),

@@ -68,7 +68,7 @@ interface Section {
   readonly name: string;
   readonly type: number;
   readonly address?: number;
-  readonly bytes: readonly number[];
+  readonly bytes: ArrayLike<number>;
   readonly offset?: number;
   readonly link?: number;
   readonly entrySize?: number;
@@ -98,7 +98,7 @@ class Writer {
   file(): Uint8Array {
     const { exports, symbols, libraries, usdt } = this.#spec;
     const { code, data } = fakeLayout;
-    const zeros = (count: number) => Array.from({ length: count }, () => 0);
+    const zeros = (size: number) => new Uint8Array(size);
     this.#sections.push({ name: '.text', type: SHT.PROGBITS, ...code, bytes: zeros(code.size) });
     this.#sections.push({ name: '.data', type: SHT.PROGBITS, ...data, bytes: zeros(data.size) });
     if (exports !== undefined || libraries !== undefined) this.#addDynamic(exports ?? [], libraries ?? []);
@@ -197,7 +197,7 @@ class Writer {
     const notes = usdt.flatMap((one, index) => {
       const { provider, name, args = '', offset = 16 * index + 16, semaphore, moved = 0 } = one;
       const places = [fakeLayout.code.address + offset - moved, base - moved];
-      const counter = semaphore === undefined ? 0 : fakeLayout.data.address + semaphore;
+      const counter = semaphore === undefined ? 0 : fakeLayout.data.address + semaphore - moved;
       const words = [...places, counter].flatMap((place) => this.#word(place));
       const description = [...words, ...text(provider), ...text(name), ...text(args)];
       const padding = Array.from({ length: -description.length & 3 }, () => 0);
