@@ -87,7 +87,7 @@ describe('XDP', () => {
     const { program } = load();
     expectRefusal(
       () => program.attach('etho'),
-      /no network device called etho \(ENODEV\)\. This host has .*lo/,
+      /no network device called etho \(ENODEV\)\. .*This network namespace has .*lo/,
     );
     expectRefusal(() => program.attach(99999), 'there is no network device with index 99999');
   });

@@ -1,4 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 
 export const ip = (...args: string[]): string =>
@@ -10,10 +13,14 @@ export interface Cable {
   readonly far: string;
   /** The network namespace of `far`, for `ip netns exec`. */
   readonly space: string;
-  /** One UDP datagram from `far` to `near`; with a port, to that port instead of 9. */
-  receive(port?: number): void;
+  /** One UDP datagram from `far` to `near`. */
+  receive(): void;
+  receive6(): void;
   /** One UDP datagram from `near` to `far`. */
   send(): void;
+  send6(): void;
+  /** One UDP datagram from here to any address. Throws when the kernel does not send it. */
+  sendTo(address: string): void;
 }
 
 let cables = 0;
@@ -27,6 +34,8 @@ export function cable(): Cable {
   const space = `bpfskel-${mark}`;
   const near = `${mark}0`;
   const far = `${mark}1`;
+  let here: Sender | undefined;
+  let there: Sender | undefined;
   beforeAll(() => {
     ip('netns', 'add', space);
     ip('link', 'add', near, 'type', 'veth', 'peer', 'name', far, 'netns', space);
@@ -37,8 +46,12 @@ export function cable(): Cable {
     ip('-n', space, 'addr', 'add', `10.213.${net}.2/30`, 'dev', far);
     ip('-n', space, '-6', 'addr', 'add', `fd00:213:${net}::2/64`, 'dev', far, 'nodad');
     ip('-n', space, 'link', 'set', far, 'up');
+    here = new Sender([]);
+    there = new Sender(['ip', 'netns', 'exec', space]);
   });
   afterAll(() => {
+    here?.close();
+    there?.close();
     ip('link', 'del', near);
     ip('netns', 'del', space);
   });
@@ -46,11 +59,46 @@ export function cable(): Cable {
     near,
     far,
     space,
-    receive: (port = 9) => {
-      ip('netns', 'exec', space, 'bash', '-c', `echo x > /dev/udp/10.213.${net}.1/${port}`);
-    },
-    send: () => {
-      execFileSync('bash', ['-c', `echo x > /dev/udp/10.213.${net}.2/9`], { stdio: 'pipe' });
-    },
+    receive: () => there?.send(`10.213.${net}.1`),
+    receive6: () => there?.send(`fd00:213:${net}::1`),
+    send: () => here?.send(`10.213.${net}.2`),
+    send6: () => here?.send(`fd00:213:${net}::2`),
+    sendTo: (address) => here?.send(address),
   };
+}
+
+/** A shell that sends datagrams when told: starting one for each takes too long on emulated machines. */
+export class Sender {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'bpfskel-sender-'));
+  readonly #child: ChildProcess;
+  readonly #orders: number;
+  readonly #answers: number;
+
+  /** `wrapper` is put before the command: `ip netns exec NAME`. */
+  constructor(wrapper: readonly string[]) {
+    const [orders, answers] = ['orders', 'answers'].map((name) => join(this.#directory, name));
+    if (orders === undefined || answers === undefined) throw new Error('two names make two paths');
+    execFileSync('mkfifo', [orders, answers]);
+    // For both, so that neither side waits for the other to open it.
+    this.#orders = openSync(orders, 'r+');
+    this.#answers = openSync(answers, 'r+');
+    const loop = 'while read -r to; do { echo x > "/dev/udp/$to/9"; } 2>&-; echo $?; done < "$0" > "$1"';
+    const [program = 'bash', ...args] = [...wrapper, 'bash', '-c', loop, orders, answers];
+    this.#child = spawn(program, args, { stdio: 'ignore' });
+  }
+
+  /** Returns when the datagram is sent. */
+  send(address: string): void {
+    writeSync(this.#orders, `${address}\n`);
+    const answer = Buffer.alloc(16);
+    const status = answer.toString('latin1', 0, readSync(this.#answers, answer)).trim();
+    if (status !== '0') throw new Error(`send to ${address}: status ${status}`);
+  }
+
+  close(): void {
+    this.#child.kill('SIGKILL');
+    closeSync(this.#orders);
+    closeSync(this.#answers);
+    rmSync(this.#directory, { recursive: true });
+  }
 }

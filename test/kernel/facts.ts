@@ -70,6 +70,9 @@ function facts() {
   return {
     /** Everything takes many times as long here: what another kernel shows as well can be left to it. */
     patience: !/^model name\s*:.*\bTCG\b/m.test(readFileSync('/proc/cpuinfo', 'utf8')),
+    /** Programs on devices by bpf_link. */
+    tcx: kernel.version >= kernelVersion(6, 6),
+    netfilter: kernel.version >= kernelVersion(6, 4),
     /** One program several times at one raw tracepoint. */
     repeatedRawTracepoints: kernel.version >= kernelVersion(6, 10),
     manyKprobes: takesManyKprobes(kernel),
@@ -94,6 +97,8 @@ export const kernelHas = isRoot
       kprobeSessions: false,
       uprobeMulti: false,
       uprobeSessions: false,
+      tcx: false,
+      netfilter: false,
       kprobes: false,
       fentry: false,
       lsm: false,

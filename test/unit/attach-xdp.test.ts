@@ -32,16 +32,22 @@ describe('attaching an XDP program', () => {
     expect(xdp(host).attach(2).target).toBe('xdp eth0');
   });
 
+  const devices = (...names: string[]) =>
+    `Inter-|   Receive\n face |bytes\n${names.map((name) => `${name.padStart(6)}: 0 0\n`).join('')}`;
+
   it.each([
-    ['etho', 'called etho'],
-    [77, 'with index 77'],
-  ])('lists the devices instead of %s', (device, text) => {
+    ['etho', 'called etho (ENODEV). Did you mean eth0? This network namespace has lo, eth0'],
+    [77, 'with index 77. This network namespace has lo, eth0'],
+  ])('names the devices instead of %s', (device, text) => {
     const host = fakeHost();
-    host.file('/sys/class/net/lo/ifindex', '1');
-    host.file('/sys/class/net/eth0/ifindex', '2');
-    expect(() => xdp(host).attach(device)).toThrow(
-      new RegExp(`there is no network device ${text}.*This host has lo, eth0$`),
-    );
+    host.file('/proc/self/net/dev', devices('lo', 'eth0'));
+    expect(() => xdp(host).attach(device)).toThrow(`there is no network device ${text}`);
+  });
+
+  it('names a dozen of many devices', () => {
+    const host = fakeHost();
+    host.file('/proc/self/net/dev', devices(...Array.from({ length: 300 }, (_, index) => `veth${index}`)));
+    expect(() => xdp(host).attach('wlan0')).toThrow(/veth10, veth11, and 288 more$/);
   });
 
   it('falls back to rtnetlink, never over another program, and clears only its own', () => {

@@ -146,6 +146,8 @@ describe('a filter in an answer', () => {
 
   it('is not the heading of a priority, nor another message', () => {
     expect(tc.parseFilter(answer(44, 0, 0x10300, bpf))).toBeUndefined();
+    expect(tc.parsePriority(answer(44, 0, 0xc0000300, new Attributes()))).toBe(49152);
+    expect(tc.parsePriority(answer(36, 0, 0x10300, bpf))).toBeUndefined();
     expect(tc.parseFilter(answer(36, 1, 0x10300, bpf))).toBeUndefined();
     expect(tc.parseQdisc(answer(44, 1, 0, bpf))).toBeUndefined();
     expect(tc.parseQdisc(answer(36, 1, 0, new Attributes().text(1, 'clsact')))).toBe('clsact');

@@ -127,6 +127,11 @@ export function parseFilter({ type, reader }: NetlinkMessage): TcFilter | undefi
   return { kind, handle, priority, ...programOf(kind, options) };
 }
 
+/** The priority a filter, or the heading of filters, is of; undefined for other messages. */
+export function parsePriority({ type, reader }: NetlinkMessage): number | undefined {
+  return type === RTM.NEWTFILTER ? reader.u32(BODY + TCM.info) >>> 16 : undefined;
+}
+
 /** The program a filter runs: its own, or that of its first action. */
 function programOf(kind: string, options: Reader): Pick<TcFilter, 'progId' | 'name'> {
   const values = parseNested(options);

@@ -4,7 +4,7 @@ import type { Libc } from './libc.js';
 import { routeDeletion, routeRequest } from './route-request.js';
 import { transact } from './rtnetlink.js';
 import * as tc from './tc-filter.js';
-import type { TrafficCalls } from './traffic-calls.js';
+import type { TcFilter, TcFilterKey, TrafficCalls } from './traffic-calls.js';
 
 /** Traffic control and routes, through rtnetlink. */
 export function trafficCalls(libc: Libc): TrafficCalls {
@@ -24,8 +24,13 @@ export function trafficCalls(libc: Libc): TrafficCalls {
     },
 
     filterSet(filter) {
-      const [made] = transact(libc, tc.filterRequest(filter)).flatMap((each) => tc.parseFilter(each) ?? []);
+      const [answer] = transact(libc, tc.filterRequest(filter));
+      const made = answer && tc.parseFilter(answer);
       if (made !== undefined) return made;
+      // Of a filter of kind matchall, alone in its priority, the kernel tells just that.
+      const priority = answer && tc.parsePriority(answer);
+      const alone = queryFilters(libc, filter).find((each) => each.priority === priority);
+      if (alone !== undefined) return alone;
       throw new BpfError(
         'ERR_BPF_HOST',
         `attach a filter to device ${filter.ifindex}: rtnetlink did not say which it made`,
@@ -34,10 +39,16 @@ export function trafficCalls(libc: Libc): TrafficCalls {
 
     filterDelete: (key) => void transact(libc, tc.filterDeletion(key)),
 
-    filterQuery: (ifindex, direction) =>
-      transact(libc, tc.filterQuery(ifindex, direction)).flatMap((each) => tc.parseFilter(each) ?? []),
+    filterQuery: (ifindex, direction) => queryFilters(libc, { ifindex, direction }),
 
     routeCreate: (route) => void transact(libc, routeRequest(route)),
     routeDelete: (route) => void transact(libc, routeDeletion(route)),
   };
+}
+
+function queryFilters(
+  libc: Libc,
+  { ifindex, direction }: Pick<TcFilterKey, 'ifindex' | 'direction'>,
+): TcFilter[] {
+  return transact(libc, tc.filterQuery(ifindex, direction)).flatMap((each) => tc.parseFilter(each) ?? []);
 }

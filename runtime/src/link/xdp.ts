@@ -1,4 +1,3 @@
-import { printable } from '../errors.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
 import {
   BPF_ATTACH_TYPE,
@@ -8,10 +7,10 @@ import {
   XDP_FLAGS_SKB_MODE,
   XDP_FLAGS_UPDATE_IF_NOEXIST,
 } from '../uapi.js';
-import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
+import { type Attachment, attachError, errnoOf, type Reason } from './attach-error.js';
+import { deviceName } from './device.js';
 import { whyRefused } from './privilege.js';
 import { describeProgram } from './program-name.js';
-import { list } from './text.js';
 
 /** Where in the packet's path an XDP program runs. */
 export type XdpMode = 'native' | 'generic' | 'offload';
@@ -37,22 +36,6 @@ export interface XdpHold {
   /** Exchanges the program. */
   update(prog: Fd): void;
   release(): void;
-}
-
-/** Index of a device given by name or index; the error for an unknown one lists those there are. */
-export function deviceIndex(kernel: Kernel, program: string, what: string, device: string | number): number {
-  const attachment = { program, target: `${what} ${device}` };
-  if (typeof device === 'number') {
-    if (kernel.ifname(device) !== undefined) return device;
-    throw cannotAttach(attachment, 'ENODEV', whyNoDevice(kernel, `with index ${device}`));
-  }
-  try {
-    return kernel.ifindex(device);
-  } catch (error) {
-    const unknown = errnoOf(error) === 'ENODEV';
-    const reason = unknown ? whyNoDevice(kernel, `called ${printable(device)}`) : undefined;
-    throw attachError(attachment, error, reason);
-  }
 }
 
 /**
@@ -145,19 +128,9 @@ function whyTaken({ kernel, ifindex }: XdpAttachment): Reason | undefined {
     .filter((mode) => query[mode] !== 0)
     .map((mode) => `${describeProgram(kernel, query[mode])} (${mode})`);
   if (there.length === 0) return undefined;
-  const device = kernel.ifname(ifindex) ?? `device ${ifindex}`;
+  const device = deviceName(kernel, ifindex);
   return {
-    why: `${printable(device)} already runs XDP program ${there.join(' and ')}`,
-    hint: `Detach it where it was attached, pass { replace: true }, or remove it: ip link set dev ${printable(device)} xdp off (bpftool link detach, when a bpf_link holds it)`,
-  };
-}
-
-function whyNoDevice(kernel: Kernel, which: string): Reason {
-  const devices = list(kernel, '/sys/class/net') ?? [];
-  return {
-    why: `there is no network device ${which}`,
-    ...(devices.length > 0
-      ? { hint: `This host has ${devices.map((name) => printable(name)).join(', ')}` }
-      : {}),
+    why: `${device} already runs XDP program ${there.join(' and ')}`,
+    hint: `Detach it where it was attached, pass { replace: true }, or remove it: ip link set dev ${device} xdp off (bpftool link detach, when a bpf_link holds it)`,
   };
 }

@@ -1,10 +1,9 @@
-import { printable } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { attachError, errnoOf } from '../link/attach-error.js';
+import { deviceIndex, deviceName } from '../link/device.js';
 import { Link } from '../link/link.js';
 import { whyRefused } from '../link/privilege.js';
 import { type SocketTarget, socketFd } from '../link/socket-target.js';
-import { deviceIndex } from '../link/xdp.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
 import { type PacketRun, type PacketRunResult, runOnPacket } from './packet-run.js';
 import { kind, Program } from './program.js';
@@ -19,8 +18,7 @@ export class SocketFilterProgram extends Program {
     const { kernel } = this.handle;
     const prog = this.fd;
     const ifindex = deviceIndex(kernel, this.name, 'socket filter on', device);
-    const shown = printable(kernel.ifname(ifindex) ?? `device ${ifindex}`);
-    const attachment = { program: this.name, target: `socket filter on ${shown}` };
+    const attachment = { program: this.name, target: `socket filter on ${deviceName(kernel, ifindex)}` };
     let socket: Fd | undefined;
     try {
       const opened = kernel.packetSocket(ifindex);

@@ -1,6 +1,6 @@
-import { printable } from '../errors.js';
+import { deviceIndex, deviceName } from '../link/device.js';
 import { Link, type LinkParts } from '../link/link.js';
-import { attachXdp, deviceIndex, replaceXdp, type XdpHold, type XdpMode } from '../link/xdp.js';
+import { attachXdp, replaceXdp, type XdpHold, type XdpMode } from '../link/xdp.js';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
 import { kind, Program } from './program.js';
 import { injectXdp, runXdp, type XdpInjection, type XdpRun, type XdpRunResult } from './xdp-run.js';
@@ -48,7 +48,7 @@ export class XdpProgram extends Program {
     const { mode, replace = false } = options;
     const prog = this.fd;
     const ifindex = deviceIndex(kernel, this.name, 'xdp', device);
-    const shown = printable(kernel.ifname(ifindex) ?? `device ${ifindex}`);
+    const shown = deviceName(kernel, ifindex);
     const target = `xdp ${shown}${mode === undefined ? '' : ` (${mode})`}`;
     const attachment = { kernel, prog, program: this.name, target, ifindex, mode };
     const hold =
