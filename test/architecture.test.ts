@@ -3,6 +3,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Node, Project, type SourceFile, SyntaxKind } from 'ts-morph';
 import { describe, expect, it } from 'vitest';
+import { TRIED } from '../runtime/src/kernel/koffi.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const project = new Project({
@@ -153,11 +154,11 @@ describe('imports', () => {
     expect(missing).toEqual([]);
   });
 
-  it('of koffi are in libc.ts alone, and gone after compilation', () => {
+  it('of koffi are in koffi.ts alone, and gone after compilation', () => {
     const users = [...imports].flatMap(([from, edges]) =>
       edges.filter(({ to }) => to === 'koffi').map(({ typeOnly }) => ({ from, typeOnly })),
     );
-    expect(users).toEqual([{ from: 'runtime/src/kernel/libc.ts', typeOnly: true }]);
+    expect(users).toEqual([{ from: 'runtime/src/kernel/koffi.ts', typeOnly: true }]);
   });
 
   it('of Node modules are below the kernel interface', () => {
@@ -267,6 +268,8 @@ describe('packages', () => {
   it('install the runtime as two: itself and koffi', () => {
     expect(Object.keys(json('runtime/package.json').dependencies)).toEqual(['koffi']);
     expect(lock.packages['node_modules/koffi'].dependencies).toBeUndefined();
+    // What goes past koffi's own JavaScript was tried with this one.
+    expect(lock.packages['node_modules/koffi'].version).toBe(TRIED);
   });
 
   it('are released together', () => {

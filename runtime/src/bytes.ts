@@ -89,12 +89,16 @@ export function plainBytes(bytes: Uint8Array): Uint8Array {
 export const hostLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** `count` 32-bit numbers from `offset` on: the same memory where alignment and byte order allow, else a copy. */
-export function words(bytes: Uint8Array, offset: number, count: number, littleEndian: boolean): Uint32Array {
+export function hostWords(
+  bytes: Uint8Array,
+  offset: number,
+  count: number,
+  littleEndian: boolean,
+): Int32Array {
   const start = bytes.byteOffset + offset;
-  if (start % 4 === 0 && littleEndian === hostLittleEndian)
-    return new Uint32Array(bytes.buffer, start, count);
+  if (start % 4 === 0 && littleEndian === hostLittleEndian) return new Int32Array(bytes.buffer, start, count);
   const view = new DataView(bytes.buffer, start, count * 4);
-  return Uint32Array.from({ length: count }, (_, i) => view.getUint32(i * 4, littleEndian));
+  return Int32Array.from({ length: count }, (_, i) => view.getInt32(i * 4, littleEndian));
 }
 
 /** `value` rounded up to a multiple of `step`. */

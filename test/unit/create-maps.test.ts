@@ -103,7 +103,7 @@ describe('the attributes of a map', () => {
 
   it('have no name on a kernel without names', () => {
     const { kernel } = recordedKernel(
-      {},
+      { version: '4.14' },
       refusing('EINVAL', (call, asked) => call === 'progLoad' && 'name' in (asked as object)),
     );
     expect(attributes({}, kernel)).not.toHaveProperty('name');

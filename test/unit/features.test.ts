@@ -12,7 +12,7 @@ import {
   supports,
   uprobeMultiLink,
 } from '../../runtime/src/loader/features.js';
-import { BPF_PROG_TYPE } from '../../runtime/src/uapi.js';
+import { BPF_PROG_TYPE, kernelVersion } from '../../runtime/src/uapi.js';
 
 /** A kernel that takes everything unless told otherwise, and counts what is open. */
 function kernel(overrides: Partial<Kernel> = {}, littleEndian = true) {
@@ -57,6 +57,17 @@ describe('supports', () => {
     const [one, two] = [kernel().kernel, kernel().kernel];
     expect([supports(counted, one), supports(counted, one), asked]).toEqual([true, true, 1]);
     expect([supports(counted, two), asked]).toEqual([true, 2]);
+  });
+
+  test.each([
+    ['one that is too old for it', '5.2', kernelVersion(5, 1, 255), 1],
+    ['the first that has it in no way', '5.2', kernelVersion(5, 2), 0],
+    ['a later one neither', '5.2', kernelVersion(6, 1), 0],
+    ['every one when no version tells', undefined, kernelVersion(6, 1), 1],
+  ])('asks %s', (_, since, version, times) => {
+    let asked = 0;
+    const counted = feature('counting', since, () => ++asked > 0);
+    expect([supports(counted, kernel({ version }).kernel), asked]).toEqual([true, times]);
   });
 });
 

@@ -8,6 +8,7 @@ import { type LoadOptions, load } from '../../runtime/src/loader/load.js';
 import { OpenObject } from '../../runtime/src/loader/open-object.js';
 import { parseObject } from '../../runtime/src/object/parse.js';
 import type { ObjectSpec } from '../../runtime/src/object/spec.js';
+import type { FakeKernelOptions } from '../../runtime/src/testing/index.js';
 import {
   BPF_ATTACH_TYPE,
   BPF_F_SLEEPABLE,
@@ -35,7 +36,10 @@ function only(file: string, program: string, section?: string): OpenObject {
 }
 
 /** A kernel with the types functions.o wants. */
-function typedKernel(refuse?: Parameters<typeof recordedKernel>[1]): RecordedKernel {
+function typedKernel(
+  refuse?: Parameters<typeof recordedKernel>[1],
+  options: FakeKernelOptions = {},
+): RecordedKernel {
   const b = new BtfBuilder();
   const int = b.int('int', 4);
   b.struct('task_struct', 16, [
@@ -44,7 +48,7 @@ function typedKernel(refuse?: Parameters<typeof recordedKernel>[1]): RecordedKer
   ]);
   b.variable('bpf_prog_active', int);
   b.func('bpf_rcu_read_lock', b.prototype(0, []));
-  return recordedKernel({ btf: b.bytes() }, refuse);
+  return recordedKernel({ btf: b.bytes(), ...options }, refuse);
 }
 
 const kconfig = 'CONFIG_BPF=y\nCONFIG_HZ=250\nCONFIG_IPV6=m\nCONFIG_CC_VERSION_TEXT="cc"\n';
@@ -96,7 +100,7 @@ describe('a program is loaded', () => {
     ['cgroup/bind4', BPF_ATTACH_TYPE.CGROUP_INET4_BIND],
   ])('of SEC("%s") with expected attach type %s on a kernel before 4.17', (section, type) => {
     const old = recordedKernel(
-      {},
+      { version: '4.16' },
       lacking((probe) => probe.type === BPF_PROG_TYPE.CGROUP_SOCK),
     );
     expect(loadAs(section, old).expectedAttachType).toBe(type);
@@ -138,7 +142,7 @@ describe('a program is loaded', () => {
   });
 
   it('without BTF where the kernel knows none of functions', () => {
-    const old = recordedKernel({}, (call, argument) => {
+    const old = recordedKernel({ version: '4.20' }, (call, argument) => {
       if (call !== 'btfLoad') return;
       const blob = argument as Uint8Array;
       const view = new DataView(blob.buffer, blob.byteOffset);
@@ -186,7 +190,9 @@ describe('helpers', () => {
     ],
     ['stay what they are elsewhere', () => false, 113],
   ])('%s', (_name, lacks, helper) => {
-    const called = helpersIn(asked(typedKernel(lacking(lacks)), only('functions.o', 'first')).insns);
+    const called = helpersIn(
+      asked(typedKernel(lacking(lacks), { version: '5.4' }), only('functions.o', 'first')).insns,
+    );
     expect(called.filter((id) => id === 4 || id === 113)).toEqual([helper, helper]);
   });
 

@@ -1,9 +1,9 @@
 import { plainBytes } from '../bytes.js';
 import { MalformedError } from '../errors.js';
-import { decodeType, kindNames, voidType } from './decode.js';
+import { decodeType, kindNames, kindNumber, voidType } from './decode.js';
 import { type BtfTables, readTables } from './header.js';
 import { BtfLayout, MAX_CHAIN } from './layout.js';
-import { inSteps, scanTypes, type TypeTable } from './scan.js';
+import { STEP, scanTypes, type TypeTable } from './scan.js';
 import type { BtfKind, BtfType } from './types.js';
 
 /** Where BTF comes from. */
@@ -51,7 +51,7 @@ export class Btf {
     this.firstString = base === undefined ? 0 : base.firstString + base.tables.stringsSize;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.table = scanTypes(bytes, this.tables, this.firstId, label);
-    this.endId = this.firstId + this.table.offsets.length;
+    this.endId = this.firstId + this.table.starts.length;
     this.#layout = new BtfLayout(this);
   }
 
@@ -75,14 +75,14 @@ export class Btf {
   kind(id: number): BtfKind {
     if (id === 0) return 'void';
     if (id < this.firstId && this.base !== undefined) return this.base.kind(id);
-    return kindNames[this.table.kinds[this.#own(id)] ?? 0] ?? 'void';
+    return kindNames[kindNumber(this.#word(id, 1))] ?? 'void';
   }
 
   /** The name of a type, without decoding the rest; empty when it has none. */
   name(id: number): string {
     if (id === 0) return '';
     if (id < this.firstId && this.base !== undefined) return this.base.name(id);
-    return this.string(this.table.names[this.#own(id)] ?? 0);
+    return this.string(this.#word(id, 0));
   }
 
   /**
@@ -156,13 +156,19 @@ export class Btf {
 
   /** Where the record of one of this BTF's own types starts in {@link bytes}. */
   recordOffset(id: number): number {
-    return this.table.offsets[this.#own(id)] ?? 0;
+    return this.tables.typesStart + (this.table.starts[this.#own(id)] ?? 0) * 4;
   }
 
   /** The error for a type that cannot be. */
   malformed(id: number, what: string): MalformedError {
     const own = id >= this.firstId && id < this.endId;
     return new MalformedError(this.label, own ? this.recordOffset(id) : 0, `type [${id}]: ${what}`);
+  }
+
+  /** One of the first words of a type's record. */
+  #word(id: number, index: number): number {
+    const { words, starts } = this.table;
+    return (words[(starts[this.#own(id)] ?? 0) + index] ?? 0) >>> 0;
   }
 
   #own(id: number): number {
@@ -181,17 +187,22 @@ export class Btf {
     if (name === '' && whole) return [];
     const wanted = new Uint8Array(kindNames.length).fill(kinds.length === 0 ? 1 : 0);
     for (const kind of kinds) wanted[kindNames.indexOf(kind)] = 1;
-    const found: number[] = [];
-    const text = new TextEncoder().encode(name);
-    const { kinds: all, names } = this.table;
-    inSteps(all.length, (from, to) => {
-      for (let index = from; index < to && found.length < limit; index++) {
-        if (wanted[all[index] ?? 0] === 0) continue;
-        if (this.#stringIs(names[index] ?? 0, text, whole)) found.push(this.firstId + index);
-      }
-      return found.length < limit;
-    });
-    return found;
+    const search: NameSearch = { wanted, text: new TextEncoder().encode(name), whole, found: [] };
+    for (let from = 0; from < this.table.starts.length && search.found.length < limit; from += STEP) {
+      this.#searchFrom(from, search);
+    }
+    return search.found.slice(0, limit);
+  }
+
+  /** Looks at the next types, {@link STEP} of them. */
+  #searchFrom(from: number, { wanted, text, whole, found }: NameSearch): void {
+    const { words, starts } = this.table;
+    const end = Math.min(from + STEP, starts.length);
+    for (let index = from; index < end; index++) {
+      const start = starts[index] ?? 0;
+      if (wanted[((words[start + 1] ?? 0) >>> 24) & 0x7f] === 0) continue;
+      if (this.#stringIs((words[start] ?? 0) >>> 0, text, whole)) found.push(this.firstId + index);
+    }
   }
 
   #stringIs(offset: number, text: Uint8Array, whole: boolean): boolean {
@@ -204,6 +215,16 @@ export class Btf {
     for (let i = 0; i < text.length; i++) if (this.bytes[start + i] !== text[i]) return false;
     return !whole || this.bytes[start + text.length] === 0;
   }
+}
+
+interface NameSearch {
+  /** By kind number: 1 for those looked for. */
+  readonly wanted: Uint8Array;
+  readonly text: Uint8Array;
+  /** False: names that begin with the text will do. */
+  readonly whole: boolean;
+  /** Ids. */
+  readonly found: number[];
 }
 
 const utf8 = new TextDecoder();

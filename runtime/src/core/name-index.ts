@@ -1,12 +1,12 @@
 import type { Btf } from '../btf/btf.js';
-import { inSteps } from '../btf/scan.js';
+import { STEP, type TypeTable } from '../btf/scan.js';
 import { essentialName } from './names.js';
 
 /** Bytes of a name that the filter looks at: enough to let few other names pass, and most type names have them. */
 const PREFIX = 4;
-const KIND_FUNC = 12;
 const UNDERSCORE = 95;
-const HASH = 0x9e3779b1;
+const HASH_BITS = 12;
+const HASH_MASK = (1 << HASH_BITS) - 1;
 const NONE: readonly number[] = [];
 
 /**
@@ -49,10 +49,10 @@ export class NameIndex {
   }
 }
 
-/** May a type's name be one of the names, or a flavour of it? The tables are open to the loop below, which runs cold. */
+/** Which strings may be one of the names, or a flavour of it? The tables are open to the loop below, which runs cold. */
 class NameFilter {
   /** By hash of the first bytes. */
-  readonly prefixes = new Uint8Array(1 << 16);
+  readonly prefixes = new Uint8Array(1 << HASH_BITS);
   /** By first byte of names shorter than a prefix. */
   readonly shorts = new Uint8Array(256);
   readonly #names: Uint8Array[] = [];
@@ -80,39 +80,54 @@ class NameFilter {
 
 /** `word` is the first four bytes, little-endian. */
 function hash(word: number): number {
-  return Math.imul(word, HASH) >>> 16;
+  return (word ^ (word >>> 15)) & HASH_MASK;
 }
 
-/** One pass over raw bytes: it sees 130,000 types, once, before the engine has compiled much of it. */
+/** Ids of the types of `btf`, its base's excluded, that may have one of the names. */
 function idsThatPass(btf: Btf, filter: NameFilter): number[] {
-  const { prefixes, shorts } = filter;
-  const { firstString, firstId } = btf;
-  const { kinds, names } = btf.table;
-  const base = btf.base ?? btf;
-  const view = viewOf(btf);
-  const baseView = viewOf(base);
-  const start = btf.tables.stringsStart - firstString;
-  const baseStart = base.tables.stringsStart - base.firstString;
-  const ids: number[] = [];
-  inSteps(names.length, (first, end) => {
-    for (let i = first; i < end; i++) {
-      const name = names[i] ?? 0;
-      if (name === 0 || kinds[i] === KIND_FUNC) continue;
-      const own = name >= firstString;
-      const from = own ? view : baseView;
-      const at = name + (own ? start : baseStart);
-      if (at + PREFIX <= from.byteLength) {
-        const word = from.getUint32(at, true);
-        // hash(word), without a call.
-        if (prefixes[Math.imul(word, HASH) >>> 16] !== 1 && shorts[word & 0xff] !== 1) continue;
-      }
-      if (filter.begins(own ? btf.bytes : base.bytes, at)) ids.push(firstId + i);
-    }
-    return true;
-  });
-  return ids;
+  const { table, firstId } = btf;
+  const indices: number[] = [];
+  // A type of a module may have a name of the kernel's.
+  for (let strings: Btf | undefined = btf; strings !== undefined; strings = strings.base) {
+    const { bytes, firstString } = strings;
+    const { stringsStart, stringsSize } = strings.tables;
+    const own = bytes.subarray(stringsStart, stringsStart + stringsSize);
+    const pass: Pass = { table, filter, firstString, bytes: own, view: viewOf(own), indices };
+    for (let from = 0; from < table.named.length; from += STEP) addPassing(pass, from);
+  }
+  return indices.sort((a, b) => a - b).map((index) => firstId + index);
 }
 
-function viewOf({ bytes }: Btf): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** One pass over the named types, with the strings of one BTF. */
+interface Pass {
+  readonly table: TypeTable;
+  readonly filter: NameFilter;
+  /** Offset of the first of these strings. */
+  readonly firstString: number;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** What passed, as indices into the table. */
+  readonly indices: number[];
+}
+
+/** Looks at the next types, {@link STEP} of them. As takeTypes(), this is slow until it is compiled, so it is short. */
+function addPassing({ table, filter, firstString, bytes, view, indices }: Pass, from: number): void {
+  const { words, starts, named } = table;
+  const { prefixes, shorts } = filter;
+  const last = bytes.length - PREFIX;
+  const end = Math.min(from + STEP, named.length);
+  for (let i = from; i < end; i++) {
+    const index = named[i] ?? 0;
+    const at = (words[starts[index] ?? 0] ?? 0) - firstString;
+    if (at >= 0 && at <= last) {
+      const word = view.getInt32(at, true);
+      // hash(word), without a call.
+      if (prefixes[(word ^ (word >>> 15)) & HASH_MASK] !== 1 && shorts[word & 0xff] !== 1) continue;
+    }
+    if (at >= 0 && at < bytes.length && filter.begins(bytes, at)) indices.push(index);
+  }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }

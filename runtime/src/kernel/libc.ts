@@ -1,6 +1,5 @@
-import { createRequire } from 'node:module';
-import type * as Koffi from 'koffi';
 import { NotSupportedError } from '../errors.js';
+import { type Koffi, loadKoffi } from './koffi.js';
 
 /** What bpfskel calls in libc and in koffi. Calls return -1 on refusal, with the reason in `errno()` until the next call. */
 export interface Libc {
@@ -174,17 +173,4 @@ function uvPollOf(koffi: typeof Koffi): Libc['uvPoll'] {
       stop: () => handle.stop(),
     };
   };
-}
-
-function loadKoffi(): typeof Koffi {
-  try {
-    // Not an import: koffi is native and costs 15 ms, and generated modules are imported off Linux too.
-    return createRequire(import.meta.url)('koffi') as typeof Koffi; // the package of that name
-  } catch (cause) {
-    throw new NotSupportedError(
-      'koffi',
-      `load koffi, which calls the kernel for bpfskel: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
-  }
 }

@@ -6,7 +6,7 @@ import { CALL, EXIT, encodeInsns, type Insn, InsnClass, LD_IMM64, PseudoCall, Ps
 import type { Fd, Kernel, LinkCreate, MapCreate, ProgLoad } from '../kernel/kernel.js';
 import { symbolAddresses } from '../link/kallsyms.js';
 import { wrapperOf } from '../link/ksyscall.js';
-import { BPF_ATTACH_TYPE, BPF_F_MMAPABLE, BPF_MAP_TYPE, BPF_PROG_TYPE } from '../uapi.js';
+import { BPF_ATTACH_TYPE, BPF_F_MMAPABLE, BPF_MAP_TYPE, BPF_PROG_TYPE, kernelVersion } from '../uapi.js';
 import { btfBlob, intType, Kind, typeInfo } from './tiny-btf.js';
 
 const EBADF = 9;
@@ -16,21 +16,26 @@ const EINVAL = 22;
 export interface Feature {
   /** What messages call it. */
   readonly name: string;
-  /** The first mainline kernel that has it, `6.6`. Distributions may have it earlier. */
-  readonly since: string;
+  /** The first mainline kernel that has it, `6.6`; undefined when that is another one on each architecture. */
+  readonly since: string | undefined;
   /** Asks the kernel; true when it is there. Leaves nothing behind. */
   readonly probe: (kernel: Kernel) => boolean;
 }
 
-export function feature(name: string, since: string, probe: (kernel: Kernel) => boolean): Feature {
+export function feature(
+  name: string,
+  since: string | undefined,
+  probe: (kernel: Kernel) => boolean,
+): Feature {
   return { name, since, probe };
 }
 
 const answers = new WeakMap<Kernel, Map<Feature, boolean>>();
 
 /**
- * Does this kernel have it? Asked once for each kernel. A kernel that refuses the question for another reason, such as
- * missing privileges, counts as one without, as with libbpf.
+ * Does this kernel have it? Those since the first with it do. Earlier ones are asked, once: distributions bring features
+ * to old kernels. One that refuses the question for another reason, such as missing privileges, counts as one without,
+ * as with libbpf, which asks every kernel; a first load gets by with five system calls less.
  */
 export function supports(wanted: Feature, kernel: Kernel): boolean {
   let known = answers.get(kernel);
@@ -40,10 +45,15 @@ export function supports(wanted: Feature, kernel: Kernel): boolean {
   }
   let answer = known.get(wanted);
   if (answer === undefined) {
-    answer = wanted.probe(kernel);
+    answer = isSince(wanted.since, kernel) || wanted.probe(kernel);
     known.set(wanted, answer);
   }
   return answer;
+}
+
+function isSince(since: string | undefined, kernel: Kernel): boolean {
+  const [major = 0, minor = 0] = since?.split('.').map(Number) ?? [];
+  return since !== undefined && kernel.version >= kernelVersion(major, minor);
 }
 
 /** The descriptor that `make` gives, closed after `use` saw it; undefined when the kernel refused. */
@@ -202,7 +212,7 @@ export const uprobeMultiLink = feature('links of many uprobes', '6.6', (kernel) 
 });
 
 /** System calls take their arguments in one struct pt_regs: `__x64_sys_bpf` instead of `sys_bpf`. */
-export const syscallWrapper = feature('wrapped system calls', '4.17', (kernel) => {
+export const syscallWrapper = feature('wrapped system calls', undefined, (kernel) => {
   const name = wrapperOf(kernel, 'bpf');
   return symbolAddresses(kernel, new Set([name])).has(name);
 });
