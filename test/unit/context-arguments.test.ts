@@ -10,7 +10,7 @@ import { recordedKernel } from './recorded-kernel.js';
 
 /** A kernel before 6.8: the probe of the tag fails. */
 const oldKernel = () =>
-  recordedKernel({}, (call, argument) => {
+  recordedKernel({ version: '6.7' }, (call, argument) => {
     if (call === 'progLoad' && (argument as ProgLoad).name === 'det_arg_ctx') {
       throw syscallError('bpf(BPF_PROG_LOAD)', ERRNO.EINVAL);
     }
