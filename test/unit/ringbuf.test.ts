@@ -83,6 +83,20 @@ describe('consume()', () => {
     expect(given).toEqual([1, 1, 1, 2]);
   });
 
+  it('calls a function without a `this`', () => {
+    const { map, emit } = open();
+    emit(1, 2);
+    const seen: unknown[] = [];
+    map.consume(function (this: unknown, _record) {
+      seen.push(this);
+    });
+    emit(3);
+    map.consume(function (this: unknown, _record, _bytes) {
+      seen.push(this);
+    });
+    expect(seen).toEqual([undefined, undefined, undefined]);
+  });
+
   it('stops at a record that is being written, and goes on when it is done', () => {
     const { map, emit, kernel } = open();
     emit(1);

@@ -14,13 +14,14 @@ type AnyListener<T> = (record: T, bytes: Uint8Array, cpu: number) => void;
 /** Hands records to a listener. */
 export class Delivery<T> {
   readonly #source: Source<T>;
-  readonly #listener: RecordListener<T>;
+  readonly #listener: AnyListener<T>;
   readonly #onError: RecordErrorListener | undefined;
   readonly #wantsBytes: boolean;
 
   constructor(source: Source<T>, listener: RecordListener<T>, onError: RecordErrorListener | undefined) {
     this.#source = source;
-    this.#listener = listener;
+    // It may not look at the CPU.
+    this.#listener = listener as AnyListener<T>;
     this.#onError = onError;
     this.#wantsBytes = listener.length !== 1;
   }
@@ -37,9 +38,10 @@ export class Delivery<T> {
       handOn(error, reader, this.#onError);
       return;
     }
-    if (this.#wantsBytes) (this.#listener as AnyListener<T>)(record, bytesOf(reader), reader.cpu);
-    // It has no parameter for them.
-    else (this.#listener as (record: T) => void)(record);
+    // Not as a method: `this` of the listener is its own affair.
+    const listener = this.#listener;
+    if (this.#wantsBytes) listener(record, bytesOf(reader), reader.cpu);
+    else (listener as (record: T) => void)(record); // it has no parameter for them
   }
 }
 

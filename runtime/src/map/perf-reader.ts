@@ -65,7 +65,8 @@ export class PerfCpuReader implements RecordReader {
       const at = (this.#base + this.#taken) & (this.size - 1);
       const type = this.#data.getUint32(at, this.#littleEndian);
       const size = this.#data.getUint16(at + 6, this.#littleEndian);
-      if (size < HEADER_SIZE || size > this.#written - this.#taken) throw this.#corrupt(at, size);
+      const left = this.#written - this.#taken;
+      if (size < HEADER_SIZE || size > left || (size & 7) !== 0) throw this.#corrupt(at, size);
       this.#taken += size;
       if (this.#read(type, at, size)) return true;
     }
@@ -94,8 +95,12 @@ export class PerfCpuReader implements RecordReader {
     this.#taken = 0;
     this.#released = 0;
     this.#written = 0;
-    if (ahead > BigInt(this.size)) {
-      throw new MalformedError(this.#what, this.#base, `${ahead} bytes wait in a buffer of ${this.size}`);
+    if (ahead > BigInt(this.size) || (this.#base & 7) !== 0) {
+      throw new MalformedError(
+        this.#what,
+        this.#base,
+        `${ahead} bytes cannot wait in a buffer of ${this.size}`,
+      );
     }
     this.#written = Number(ahead);
     return this.#written > 0;
