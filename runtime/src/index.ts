@@ -110,6 +110,7 @@ export {
   userRingbuf,
   xskmap,
 } from './map/index.js';
+export { formatIp, parseIp } from './map/ip-text.js';
 export type { LiveArray } from './map/live-array.js';
 export type { BpfMap, MapShape } from './map/map.js';
 export type { InnerOptions } from './map/map-of-maps.js';

@@ -13,6 +13,7 @@ sub show4 { my ($port, $host) = unpack_sockaddr_in($_[0]); inet_ntoa($host) . ":
 sub udp4 { socket(my $s, PF_INET, SOCK_DGRAM, 0) or die "socket: $!"; $s }
 sub udp6 { socket(my $s, PF_INET6, SOCK_DGRAM, 0) or die "socket: $!"; $s }
 sub tcp4 { socket(my $s, PF_INET, SOCK_STREAM, 0) or die "socket: $!"; $s }
+sub tcp6 { socket(my $s, PF_INET6, SOCK_STREAM, 0) or die "socket: $!"; $s }
 sub bound { my ($s, $at) = @_; bind($s, $at) or die "bind: $!"; $s }
 sub joined { my ($s, $to) = @_; connect($s, $to) or die "connect: $!"; $s }
 sub heard { my ($s) = @_; listen($s, 8) or die "listen: $!"; $s }

@@ -4,15 +4,15 @@ export function parseIp(text: string): Uint8Array<ArrayBuffer> | undefined {
   return bytes === undefined ? undefined : new Uint8Array(bytes);
 }
 
-/** The address as RFC 5952 writes it. `bytes` are 4 or 16. */
-export function formatIp(bytes: Uint8Array): string {
+/** The address as RFC 5952 writes it: `10.1.2.3`, `2001:db8::1`, `::ffff:10.1.2.3`. `bytes` are 4 or 16, as on the wire. */
+export function formatIp(bytes: Uint8Array | readonly number[]): string {
   if (bytes.length === 4) return bytes.join('.');
   const groups = Array.from(
     { length: 8 },
     (_, group) => ((bytes[group * 2] ?? 0) << 8) | (bytes[group * 2 + 1] ?? 0),
   );
   const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (mapped) return `::ffff:${bytes.subarray(12).join('.')}`;
+  if (mapped) return `::ffff:${bytes.slice(12).join('.')}`;
   const { start, length } = longestZeros(groups);
   const hex = groups.map((group) => group.toString(16));
   if (length < 2) return hex.join(':');
