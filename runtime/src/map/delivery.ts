@@ -8,8 +8,8 @@ import type { RecordErrorListener, Source } from './record-source.js';
  */
 export type RecordListener<T> = (record: T, bytes: Uint8Array) => void;
 
-/** What a listener is called with: a map's class says which of it there is. */
-type AnyListener<T> = (record: T, bytes: Uint8Array, cpu: number) => void;
+/** Any listener, once it is known what it may be called with. */
+type AnyListener<T> = (record: T, bytes?: Uint8Array, cpu?: number) => void;
 
 /** Hands records to a listener. */
 export class Delivery<T> {
@@ -20,7 +20,7 @@ export class Delivery<T> {
 
   constructor(source: Source<T>, listener: RecordListener<T>, onError: RecordErrorListener | undefined) {
     this.#source = source;
-    // It may not look at the CPU.
+    // The class of the map typed it by what the records of that map come with.
     this.#listener = listener as AnyListener<T>;
     this.#onError = onError;
     this.#wantsBytes = listener.length !== 1;
@@ -40,8 +40,9 @@ export class Delivery<T> {
     }
     // Not as a method: `this` of the listener is its own affair.
     const listener = this.#listener;
-    if (this.#wantsBytes) listener(record, bytesOf(reader), reader.cpu);
-    else (listener as (record: T) => void)(record); // it has no parameter for them
+    if (!this.#wantsBytes) listener(record);
+    else if (reader.cpu < 0) listener(record, bytesOf(reader));
+    else listener(record, bytesOf(reader), reader.cpu);
   }
 }
 
