@@ -253,6 +253,20 @@ describe('a kprobe that cannot be attached', () => {
     expect(attach).toThrow(text);
   });
 
+  it('says how to see the blacklist when nothing else explains it', () => {
+    const host = hostWithPmu();
+    host.refuse('perfEventOpen', 'EINVAL');
+    host.file('/proc/kallsyms', `${symbols}\n`);
+    host.file('/sys/kernel/tracing/available_filter_functions', 'do_unlinkat\n');
+    expect(() => at(host).attach('do_unlinkat')).toThrow(
+      'this kernel has the function do_unlinkat, and refuses to probe it (EINVAL). Mount debugfs to see whether',
+    );
+  });
+
+  it('finds functions of modules by their bare name in the lists', () => {
+    expect(() => at(refused('EINVAL')).attach('xfs:xfs_open')).toThrow('perfEventOpen: invalid argument');
+  });
+
   it('keeps errno, code, system call and cause of what the kernel said', () => {
     try {
       at(refused('ENOENT')).attach('gone');

@@ -92,6 +92,29 @@ describe('attaching a raw tracepoint', () => {
     );
   });
 
+  it('names the tracepoint of a name with a category', () => {
+    const host = hostWithEvents();
+    host.refuse('rawTracepointOpen', 'ENOENT');
+    expect(() => raw(host, 'raw_tp/sched/sched_switch').attach()).toThrow('Similar names: sched_switch');
+  });
+
+  it('says why it cannot name similar ones', () => {
+    const host = fakeHost();
+    host.refuse('rawTracepointOpen', 'ENOENT');
+    expect(() => raw(host, 'raw_tp/sched_swich').attach()).toThrow(
+      'this kernel has no tracepoint sched_swich; what it has cannot be listed, because tracefs is not mounted at /sys/kernel/tracing (ENOENT). Mount it: mount',
+    );
+  });
+
+  it('names the missing capability', () => {
+    const host = hostWithEvents();
+    host.refuse('rawTracepointOpen', 'EPERM');
+    host.file('/proc/self/status', 'CapEff:\t0000000000000000\nSeccomp:\t0\n');
+    expect(() => raw(host, 'raw_tp/sched_switch').attach()).toThrow(
+      'this process lacks CAP_BPF and CAP_PERFMON',
+    );
+  });
+
   it('asks for a name when SEC() has none', () => {
     expect(() => raw(hostWithEvents(), 'raw_tp').attach()).toThrow('SEC() names no tracepoint');
   });

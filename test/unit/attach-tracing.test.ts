@@ -67,6 +67,17 @@ describe('attaching a tracing program', () => {
     expect(() => fentry(host).attach()).toThrow(text);
   });
 
+  it.each(['fentry/do_hidden', 'fentry/xfs:do_hidden'])('says that %s cannot be traced', (section) => {
+    const host = fakeHost();
+    host.file('/sys/kernel/tracing/events/enable', '0');
+    host.file('/sys/kernel/tracing/available_filter_functions', 'do_unlinkat\ndo_hidden_too [xfs]\n');
+    host.refuse('linkCreate', 'EBUSY');
+    expect(() => fentry(host, section).attach()).toThrow(
+      /do_hidden is in the kernel, but not traceable: it is marked notrace, or .* \(EBUSY\)\. Probe a function/,
+    );
+    expect(() => fentry(host).attach()).toThrow('is attached there already, or the function is taken');
+  });
+
   const capabilities: [string, string][] = [
     ['0000000000000000', 'lacks CAP_BPF and CAP_PERFMON'],
     ['0000008000000000', 'lacks CAP_PERFMON'],

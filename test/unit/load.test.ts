@@ -125,22 +125,40 @@ describe('load()', () => {
     expect(fake.openFds).toEqual([]);
   });
 
-  it('says which function an fentry program does not find', () => {
+  const absent: [what: string, section: string, text: RegExp][] = [
+    [
+      'is nowhere',
+      'do_unlinkatt',
+      /: this kernel has no function do_unlinkatt in its BTF.*similar names: do_unlinkat$/,
+    ],
+    [
+      'has only another name',
+      'finish_task_switch',
+      /: the compiler left no function finish_task_switch in this kernel, only finish_task_switch\.isra\.0, which BTF does not describe\. Use a kprobe program on that name/,
+    ],
+    [
+      'has no type',
+      'untyped',
+      /: this kernel has the function untyped, but its BTF has no type for it\. Use a kprobe/,
+    ],
+  ];
+  it.each(absent)('says that the function of an fentry program %s', (_what, name, text) => {
     const b = new BtfBuilder();
     b.func('do_unlinkat', b.prototype(0, []));
     const parsed = parseObject(testObject('beside.o'));
-    const programs = parsed.programs.map((each) => ({ ...each, sec: 'fentry/do_unlinkatt' }));
+    const programs = parsed.programs.map((each) => ({ ...each, sec: `fentry/${name}` }));
+    const { fake, kernel } = recordedKernel({ btf: b.bytes() });
+    fake.setFile(
+      '/proc/kallsyms',
+      'ffffffff81000000 t finish_task_switch.isra.0\nffffffff81000100 t untyped\nffffffff81000200 T do_unlinkat\n',
+    );
     let error: unknown;
     try {
-      load(new OpenObject('o', { ...parsed, programs }), recordedKernel({ btf: b.bytes() }).kernel);
+      load(new OpenObject('o', { ...parsed, programs }), kernel);
     } catch (caught) {
       error = caught;
     }
-    expect(isBpfError(error) && [error.code, error.message]).toEqual([
-      'ESRCH',
-      expect.stringMatching(
-        /^load program "\w+": SEC\("fentry\/do_unlinkatt"\): this kernel has no function do_unlinkatt in its BTF.*similar names: do_unlinkat$/,
-      ),
-    ]);
+    expect(isBpfError(error) && [error.code, error.message]).toEqual(['ESRCH', expect.stringMatching(text)]);
+    expect(isBpfError(error) && error.message).toContain(`SEC("fentry/${name}")`);
   });
 });

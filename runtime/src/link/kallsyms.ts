@@ -9,7 +9,8 @@ export interface SymbolFacts {
   readonly count: number;
   /** Names the compiler derived from it: `do_foo.isra.0`, `do_foo.part.0`, `do_foo.constprop.0`. */
   readonly variants: readonly string[];
-  readonly near: readonly string[];
+  /** Names like it; none when it or a variant is there. Takes a pass over every symbol. */
+  near(): readonly string[];
 }
 
 /**
@@ -26,7 +27,7 @@ export function lookUpSymbol(kernel: Kernel, name: string): SymbolFacts | undefi
     if (found.name.startsWith(`${bare}.`)) variants.add(found.name);
     if (found.name === bare && (module === undefined || module === found.module)) count += 1;
   }
-  const near = count > 0 || variants.size > 0 ? [] : nearest(bare, namesIn(text));
+  const near = () => (count > 0 || variants.size > 0 ? [] : nearest(bare, namesIn(text)));
   return { count, variants: [...variants], near };
 }
 

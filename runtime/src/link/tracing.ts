@@ -1,3 +1,4 @@
+import { printable } from '../errors.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE } from '../uapi.js';
 import {
@@ -8,8 +9,11 @@ import {
   errnoOf,
   type Reason,
 } from './attach-error.js';
+import { isTraceable } from './ftrace.js';
+import { splitModule } from './kallsyms.js';
 import { Link } from './link.js';
 import { whyRefused } from './privilege.js';
+import { notTraceable } from './why-not-probed.js';
 
 /** A program whose target was fixed when it was loaded: tp_btf, fentry, fexit, fmod_ret, LSM. */
 export interface TracingAttachment extends Attachment {
@@ -19,6 +23,8 @@ export interface TracingAttachment extends Attachment {
   readonly attachType: number;
   /** What bpf_get_attach_cookie() gives the program. Linux 5.18. */
   readonly cookie?: bigint | undefined;
+  /** The kernel's function, where it is one: `func` or `module:func`. */
+  readonly functionName?: string | undefined;
 }
 
 /** Attach types that kernels before 5.15 take through BPF_RAW_TRACEPOINT_OPEN instead. */
@@ -59,7 +65,7 @@ function createLink(attachment: TracingAttachment): Fd {
   }
 }
 
-function whyNotTraced({ kernel }: TracingAttachment, error: unknown): Reason | undefined {
+function whyNotTraced({ kernel, functionName }: TracingAttachment, error: unknown): Reason | undefined {
   switch (errnoOf(error)) {
     case 'EPERM':
     case 'EACCES':
@@ -78,6 +84,9 @@ function whyNotTraced({ kernel }: TracingAttachment, error: unknown): Reason | u
     case 'EEXIST':
       return attachedAlready;
     case 'EBUSY':
+      if (functionName !== undefined && isTraceable(kernel, splitModule(functionName)[1]) === false) {
+        return notTraceable(printable(functionName));
+      }
       return {
         why: 'the program is attached there already, or the function is taken by a live patch or another tracer',
       };

@@ -4,6 +4,7 @@ import { coreNames } from '../core/relocate.js';
 import { CoreTarget } from '../core/target.js';
 import { BpfError, printable } from '../errors.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
+import { whyNoType } from '../link/why-not-probed.js';
 import type { FunctionSpec, ObjectSpec } from '../object/spec.js';
 import { findAttachTarget } from '../program/attach-target.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
@@ -92,7 +93,8 @@ export class KernelTypes {
     });
     if ('missing' in found) {
       const head = `load program "${printable(name)}": SEC("${printable(section)}")`;
-      throw new BpfError('ESRCH', `${head}: ${found.missing}`, { errno: 3 });
+      const absent = rule.prefix === '' ? whyNoType(this.#kernel, meaning.target) : undefined;
+      throw new BpfError('ESRCH', `${head}: ${absent ?? found.missing}`, { errno: 3 });
     }
     if (found.module === undefined) return { btfId: found.btfId };
     return { btfId: found.btfId, btfObjFd: this.#moduleFd(found.module).fd };

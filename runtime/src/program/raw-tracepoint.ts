@@ -4,7 +4,7 @@ import { attachError, attachedAlready, cannotAttach, errnoOf, type Reason } from
 import { Link } from '../link/link.js';
 import { nearest } from '../link/nearest.js';
 import { whyRefused } from '../link/privilege.js';
-import { availableEvents, tracefsRoot } from '../link/tracefs.js';
+import { availableEvents, tracefsRoot, whyNoTracefs } from '../link/tracefs.js';
 import { BPF_F_TEST_RUN_ON_CPU, BPF_PROG_TYPE } from '../uapi.js';
 import { kind, Program } from './program.js';
 import { type RunResult, testRun } from './test-run.js';
@@ -61,13 +61,16 @@ function why(kernel: Kernel, error: unknown, name: string): Reason | undefined {
   if (errno === 'EPERM' || errno === 'EACCES') return whyRefused(kernel, ['CAP_BPF', 'CAP_PERFMON']);
   if (errno === 'EEXIST') return attachedAlready;
   if (errno !== 'ENOENT') return undefined;
+  const why = `this kernel has no tracepoint ${printable(name)}`;
   const root = tracefsRoot(kernel);
-  const names = root === undefined ? [] : availableEvents(kernel, root).map(withoutCategory);
-  const near = nearest(name, names);
-  return {
-    why: `this kernel has no tracepoint ${printable(name)}`,
-    ...(near.length > 0 ? { hint: `Similar names: ${near.join(', ')}` } : {}),
-  };
+  if (root === undefined) {
+    const unseen = whyNoTracefs(kernel);
+    return { why: `${why}; what it has cannot be listed, because ${unseen.why}`, hint: unseen.hint };
+  }
+  const near = nearest(name, availableEvents(kernel, root).map(withoutCategory)).map((each) =>
+    printable(each),
+  );
+  return { why, ...(near.length > 0 ? { hint: `Similar names: ${near.join(', ')}` } : {}) };
 }
 
 function whyNotRun(args: readonly unknown[], cpu: number | undefined, errno: string): Reason | undefined {

@@ -1,5 +1,6 @@
 import type { Link } from '../link/link.js';
 import { attachTracing } from '../link/tracing.js';
+import { BPF_ATTACH_TYPE } from '../uapi.js';
 import { Program, type SectionRule } from './program.js';
 
 /** How {@link TracingProgram.attach} attaches. */
@@ -22,10 +23,18 @@ export class TracingProgram extends Program {
         target: this.section.replace('/', ' '),
         attachType: this.handle.expectedAttachType,
         cookie: options.cookie,
+        functionName: ofFunctions.includes(this.handle.expectedAttachType) ? this.target : undefined,
       }),
     );
   }
 }
+
+const ofFunctions: readonly number[] = [
+  BPF_ATTACH_TYPE.TRACE_FENTRY,
+  BPF_ATTACH_TYPE.TRACE_FEXIT,
+  BPF_ATTACH_TYPE.MODIFY_RETURN,
+  BPF_ATTACH_TYPE.TRACE_FSESSION,
+];
 
 type Rule = Omit<SectionRule, 'match' | 'sleepable'>;
 
