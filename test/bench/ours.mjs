@@ -1,14 +1,16 @@
 // Our side of the benchmark, in the manner of theirs.c: reads the names of samples from stdin, one a line, takes each
 // once, and answers with a line "WALL CPU COUNT": nanoseconds and how many operations took them.
 //   ours.mjs load OBJECT     load: open, load, attach, destroy
-//   ours.mjs data SKELETON   lookup, update, batch, consume, pipe
+//   ours.mjs data SKELETON   lookup, update, batch, consume, pipe, million, latency
 //   ours.mjs import          import: of the package; once
 //   ours.mjs memory OBJECT   bare, loaded: resident bytes as COUNT; in this order
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { Worker } from 'node:worker_threads';
 
 const ENTRIES = 10_000;
 const OPERATIONS = 20_000;
+const PINGS = 200;
 
 const [mode, path] = process.argv.slice(2);
 let sum = 0n;
@@ -18,12 +20,13 @@ function now() {
   return { wall: process.hrtime.bigint(), cpu: BigInt(user + system) * 1000n };
 }
 
-/** Takes a sample; what `action` returns is how many operations it was. */
+/** Takes a sample; what `action` returns is how many operations it was, or what it measured itself. */
 async function measure(action) {
   const from = now();
-  const count = (await action()) ?? 1;
+  const result = (await action()) ?? 1;
   const to = now();
-  console.log(`${to.wall - from.wall} ${to.cpu - from.cpu} ${count}`);
+  const { wall = to.wall - from.wall, count = result } = result;
+  console.log(`${wall} ${to.cpu - from.cpu} ${count}`);
 }
 
 function repeat(action) {
@@ -77,7 +80,44 @@ async function dataSamples() {
       progs.emit.testRun();
       return consume();
     },
+    million() {
+      let expected = 0;
+      let wrong = 0;
+      let count = 0;
+      const subscription = maps.events.subscribe(({ time, pid, result, comm }) => {
+        if (pid !== expected++) wrong++;
+        if (comm === '') sum += time + BigInt(result);
+      });
+      for (; count < 1_000_000; expected = 0) {
+        progs.emit.testRun();
+        count += subscription.flush();
+      }
+      subscription.stop();
+      if (wrong > 0) throw new Error(`${wrong} records out of order`);
+      return count;
+    },
+    latency: () => latency(maps.events, progs.ping.fd),
   };
+}
+
+/** Pings from another thread, one a millisecond; the middle of how long they took to the callback, as WALL. */
+async function latency(events, ping) {
+  const taken = [];
+  const runtime = JSON.stringify(import.meta.resolve('@bpfskel/runtime'));
+  const text = `import(${runtime}).then(({ linuxKernel }) => {
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    for (let i = 0; i < ${PINGS}; i++) {
+      Atomics.wait(pause, 0, 0, 1);
+      linuxKernel().progTestRun(${ping}, {});
+    }
+  })`;
+  const subscription = events.subscribe(({ time }) => taken.push(Number(process.hrtime.bigint() - time)));
+  const thread = new Worker(text, { eval: true });
+  await new Promise((done) => thread.once('exit', done));
+  subscription.flush();
+  subscription.stop();
+  taken.sort((a, b) => a - b);
+  return { wall: taken[taken.length >> 1], count: 1 };
 }
 
 function resident() {

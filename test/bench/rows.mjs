@@ -126,6 +126,8 @@ export const groups = {
         ...(await compare('emit', 'consume')),
       },
       { name: 'the same, callbacks alone', unit: rate, ...(await compare('consume')) },
+      { name: 'a million records to a listener', atLeast: 0.5, unit: rate, ...(await compare('million')) },
+      { name: 'from the kernel to a callback, waiting: p50', ...(await compare('latency')) },
     ];
     await ours.end();
     await theirs.end();

@@ -2,10 +2,11 @@
 // line, takes each once, and answers with a line "WALL CPU COUNT": nanoseconds and how many operations took them.
 //   theirs run                   the line is a command; its output is thrown away
 //   theirs load OBJECT           load: open, load, attach all programs, detach, close
-//   theirs data OBJECT           lookup, update, batch, emit, consume, pipe (both)
+//   theirs data OBJECT           lookup, update, batch, emit, consume, pipe (both), million, latency
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 
 #define ENTRIES 10000
 #define OPERATIONS 20000
+#define PINGS 200
 
 struct stats {
 	__u64 packets, bytes;
@@ -110,18 +112,30 @@ static void load(const char *path)
 }
 
 static __u64 sum;
+static double latencies[PINGS];
+static int pinged = -1;
+
+static double monotonic(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1e9 + time.tv_nsec;
+}
 
 static int consume(void *context, void *data, size_t size)
 {
 	const struct event *event = data;
 
+	if (pinged >= 0)
+		latencies[pinged++] = monotonic() - event->time;
 	sum += event->time + event->pid + event->result + event->bytes + event->comm[0];
 	return 0;
 }
 
 static struct bpf_object *object;
 static struct ring_buffer *ring;
-static int stats, emitter;
+static int stats, emitter, pinger;
 
 static void prepare(const char *path)
 {
@@ -130,6 +144,7 @@ static void prepare(const char *path)
 		die(path);
 	stats = bpf_object__find_map_fd_by_name(object, "stats");
 	emitter = bpf_program__fd(bpf_object__find_program_by_name(object, "emit"));
+	pinger = bpf_program__fd(bpf_object__find_program_by_name(object, "ping"));
 	ring = ring_buffer__new(bpf_object__find_map_fd_by_name(object, "events"), consume, NULL, NULL);
 	if (!ring)
 		die("ring buffer");
@@ -167,6 +182,44 @@ static void batch(void)
 	answer(from, now(RUSAGE_SELF), total);
 }
 
+static void *ping(void *context)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+
+	for (int i = 0; i < PINGS; i++) {
+		usleep(1000);
+		if (bpf_prog_test_run_opts(pinger, &options))
+			die("ping");
+	}
+	return NULL;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double difference = *(double *)a - *(double *)b;
+
+	return difference < 0 ? -1 : difference > 0;
+}
+
+// Pings from another thread, one a millisecond; the middle of how long they took to the callback, as WALL.
+static void latency(void)
+{
+	struct instant from = now(RUSAGE_SELF), to;
+	pthread_t thread;
+
+	pinged = 0;
+	if (pthread_create(&thread, NULL, ping, NULL))
+		die("thread");
+	while (pinged < PINGS)
+		ring_buffer__poll(ring, -1);
+	pthread_join(thread, NULL);
+	pinged = -1;
+	qsort(latencies, PINGS, sizeof(*latencies), ascending);
+	to = now(RUSAGE_SELF);
+	to.wall = from.wall + latencies[PINGS / 2];
+	answer(from, to, 1);
+}
+
 static void data(const char *name)
 {
 	struct instant from;
@@ -175,6 +228,8 @@ static void data(const char *name)
 
 	if (strcmp(name, "batch") == 0)
 		return batch();
+	if (strcmp(name, "latency") == 0)
+		return latency();
 	if (strcmp(name, "consume") == 0)
 		emit();
 	from = now(RUSAGE_SELF);
@@ -201,6 +256,9 @@ static void data(const char *name)
 	} else if (strcmp(name, "pipe") == 0) {
 		emit();
 		count = ring_buffer__consume(ring);
+	} else if (strcmp(name, "million") == 0) {
+		for (count = 0; count < 1000000; count += ring_buffer__consume(ring))
+			emit();
 	} else if (strcmp(name, "consume") == 0) {
 		count = ring_buffer__consume(ring);
 	} else {
