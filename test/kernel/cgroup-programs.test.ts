@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -16,6 +17,7 @@ import './facts.js';
 import { expectRefusal, openFds } from './link-contract.js';
 import { cgroupRoot, TestCgroup } from './test-cgroup.js';
 
+const runtime = new URL('../../runtime/dist/', import.meta.url).href;
 const { version } = linuxKernel();
 const ordered = version >= kernelVersion(6, 17);
 
@@ -306,6 +308,40 @@ describe('the programs of a cgroup', () => {
   ] as const)('are not asked for the impossible: %o', (options, text) => {
     const { program } = load();
     expectRefusal(() => program.attach(cgroup.path, options), text);
+  });
+});
+
+describe('a process without CAP_NET_ADMIN', () => {
+  it('is told that it lacks it, when it attaches and when it asks', () => {
+    const counter = loadCounter('cgroup_skb/egress', 1);
+    counters.push(counter);
+    const pin = `/sys/fs/bpf/bpfskel-${process.pid}`;
+    linuxKernel().pin(counter.handle.fd(), pin);
+    const child = `
+      import { linuxKernel } from '${runtime}kernel/linux.js';
+      import { CgroupSkbProgram } from '${runtime}program/index.js';
+      const kernel = linuxKernel();
+      const fd = kernel.pinned('${pin}');
+      const program = new CgroupSkbProgram({
+        kernel, name: 'counter', section: 'cgroup_skb/egress', target: '', expectedAttachType: 1, fd: () => fd,
+        own: (link) => link,
+      });
+      for (const act of ['attach', 'query']) {
+        try { program[act]('${cgroup.path}'); console.log('done'); } catch (error) { console.log(error.message); }
+      }
+    `;
+    const { stdout, stderr } = spawnSync(
+      'setpriv',
+      ['--bounding-set=-net_admin,-sys_admin', process.execPath, '--input-type=module', '-e', child],
+      { encoding: 'utf8' },
+    );
+    linuxKernel().unpin(pin);
+    expect(stderr).toBe('');
+    const why = 'this process lacks CAP_NET_ADMIN (EPERM). Run as root, or give';
+    expect(stdout.trim().split('\n')).toEqual([
+      expect.stringContaining(`attach "counter" to cgroup_skb/egress ${cgroup.path}: ${why}`),
+      expect.stringContaining(`query the programs of ${cgroup.path}: ${why}`),
+    ]);
   });
 });
 

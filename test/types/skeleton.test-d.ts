@@ -1,6 +1,16 @@
 // What a user of a skeleton may and may not write. Compiled, never run: every `@ts-expect-error` is a promise that the
 // line below it is refused.
-import { mergeRecords } from '@bpfskel/runtime';
+import { open } from 'node:fs/promises';
+import {
+  type CgroupSkbProgram,
+  type CgroupSockAddrProgram,
+  mergeRecords,
+  type SkLookupProgram,
+  type SkMsgProgram,
+  type SkReuseportProgram,
+  type SkSkbProgram,
+  type SockMap,
+} from '@bpfskel/runtime';
 import { execsnoop_kern } from '../../examples/execsnoop/execsnoop.skel.ts';
 import { hello_kern } from '../../examples/hello/hello.skel.ts';
 import { type Traffic, xdp_kern } from '../../examples/xdp/xdp.skel.ts';
@@ -148,4 +158,38 @@ export function values(): void {
   is<Counters['pointer'], bigint>(true);
   // @ts-expect-error a bigint where --u64 number was asked for
   Counters.write(view, 0, { packets: 1n, drift: 1, part: 1, pointer: 0n });
+}
+
+/** Each kind is attached to what it is for. */
+export async function placesOfPrograms(progs: {
+  readonly packets: CgroupSkbProgram;
+  readonly connect: CgroupSockAddrProgram;
+  readonly lookup: SkLookupProgram;
+  readonly choose: SkReuseportProgram;
+  readonly verdict: SkSkbProgram;
+  readonly message: SkMsgProgram;
+  readonly sockets: SockMap;
+}): Promise<void> {
+  using link = progs.connect.attach('/sys/fs/cgroup/shop');
+  link.update(progs.connect);
+  await using file = await open('/sys/fs/cgroup/shop');
+  progs.connect.attach(file, { before: link });
+  progs.connect.attach(7, { mode: 'override', replace: true });
+  progs.packets.attach('/sys/fs/cgroup/shop', { direction: 'egress', after: 'all' });
+  is<ReturnType<typeof progs.connect.query>['mode'], 'multi' | 'override' | 'single' | undefined>(true);
+  // @ts-expect-error a cgroup is needed
+  progs.connect.attach();
+  // @ts-expect-error only packets have a direction
+  progs.connect.attach('/sys/fs/cgroup/shop', { direction: 'egress' });
+  // @ts-expect-error no such mode
+  progs.connect.attach('/sys/fs/cgroup/shop', { mode: 'shared' });
+  progs.message.attach(progs.sockets);
+  progs.verdict.attach(progs.sockets, { role: 'verdict' });
+  // @ts-expect-error a map, not the name of one
+  progs.message.attach('sockets');
+  progs.lookup.attach();
+  progs.lookup.attach('/run/netns/blue');
+  progs.choose.attach({ fd: 3 });
+  // @ts-expect-error a socket is needed
+  progs.choose.attach();
 }
