@@ -16,11 +16,12 @@ export {
 export type { Kernel } from './kernel/kernel.js';
 export { linuxKernel } from './kernel/linux.js';
 export type { CgroupOptions } from './link/cgroup.js';
-export type { AttachedProgram, CgroupMode, CgroupPrograms } from './link/cgroup-programs.js';
+export type { CgroupMode, CgroupPrograms } from './link/cgroup-programs.js';
 export type { FileTarget } from './link/file-target.js';
 export type { IterLink } from './link/iter.js';
 export type { Link } from './link/link.js';
 export type { Anchor, OrderOptions } from './link/order.js';
+export type { AttachedProgram } from './link/program-name.js';
 export type { SocketTarget } from './link/socket-target.js';
 export type { UpdatableLink } from './link/updatable-link.js';
 export type { LiveObject } from './loader/live-object.js';

@@ -1,14 +1,14 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readlinkSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { syscallError } from '../../runtime/src/kernel/errno.js';
-import type { Kernel } from '../../runtime/src/kernel/kernel.js';
+import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import { FlowDissectorProgram, SkLookupProgram } from '../../runtime/src/program/index.js';
 import { Agent } from './agent.js';
 import { type Counter, loadCounter } from './counter.js';
 import './facts.js';
-import { expectRefusal, linkContract, openFds, runsWithin } from './link-contract.js';
+import { expectRefusal, linkContract, runsWithin } from './link-contract.js';
 
+const runtime = new URL('../../runtime/dist/', import.meta.url).href;
 const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' });
 const names = ['a', 'b'].map((end) => `bpfskel-${process.pid}-${end}`);
 const [path = '', otherPath = ''] = names.map((name) => `/run/netns/${name}`);
@@ -72,14 +72,13 @@ linkContract({
 
 describe('a network namespace', () => {
   const counters: Counter[] = [];
-  const load = (section: string, answer: number, over: Partial<Kernel> = {}) => {
-    const counter = loadCounter(section, answer, over);
+  const load = (section: string, answer: number) => {
+    const counter = loadCounter(section, answer);
     counters.push(counter);
     return counter;
   };
   const lookup = () => new SkLookupProgram(load('sk_lookup', SK_PASS).handle);
-  const dissector = (over: Partial<Kernel> = {}) =>
-    new FlowDissectorProgram(load('flow_dissector', BPF_OK, over).handle);
+  const dissector = () => new FlowDissectorProgram(load('flow_dissector', BPF_OK).handle);
   afterEach(() => {
     for (const counter of counters.splice(0)) counter.close();
   });
@@ -123,6 +122,15 @@ describe('a network namespace', () => {
     expectRefusal(() => program.attach(target), text);
   });
 
+  it('tells its programs', () => {
+    const [one, two] = [lookup(), lookup()];
+    one.attach(path);
+    two.attach(path);
+    expect(one.query(path)).toEqual([one, two].map((each) => ({ id: each.info().id, name: 'counter' })));
+    expect(dissector().query(path)).toEqual([]);
+    expectRefusal(() => one.query('/tmp'), 'query the programs of /tmp: /tmp is not a network namespace');
+  });
+
   it('exchanges the program of a link', () => {
     const [one, two] = [load('sk_lookup', SK_PASS), load('sk_lookup', SK_PASS)];
     const link = new SkLookupProgram(one.handle).attach(path);
@@ -155,21 +163,55 @@ describe('a network namespace', () => {
     );
   });
 
-  it('has one flow dissector without links before Linux 5.8, that of this process', () => {
-    const withoutLinks: Partial<Kernel> = {
-      linkCreate: () => {
-        throw syscallError('bpf(BPF_LINK_CREATE)', 22);
-      },
-    };
-    const [one, two, three] = [dissector(withoutLinks), dissector(withoutLinks), dissector()];
-    const before = openFds();
-    const link = one.attach();
-    expectRefusal(() => two.attach(), `already has program "counter" id ${one.info().id}`);
-    link.update(three);
-    expectRefusal(() => two.attach(), `already has program "counter" id ${three.info().id}`);
-    link.detach();
-    expect(openFds()).toBe(before);
-    two.attach().detach();
-    expectRefusal(() => two.attach(path), 'or this kernel has no links for it (they came with Linux 5.8)');
+  it('has one flow dissector without links before Linux 5.8, that of its process', () => {
+    const pins = ['one', 'two', 'three'].map((name) => `/sys/fs/bpf/bpfskel-${process.pid}-${name}`);
+    const programs = pins.map(() => dissector());
+    pins.forEach((pin, index) => {
+      linuxKernel().pin(programs[index]?.fd ?? -1, pin);
+    });
+    // In a namespace of its own, so that no other has a dissector meanwhile.
+    const child = `
+      import { readdirSync } from 'node:fs';
+      import { syscallError } from '${runtime}kernel/errno.js';
+      import { linuxKernel } from '${runtime}kernel/linux.js';
+      import { FlowDissectorProgram } from '${runtime}program/index.js';
+      const linkCreate = () => { throw syscallError('bpf(BPF_LINK_CREATE)', 22); };
+      const kernel = { ...linuxKernel(), linkCreate };
+      const [one, two, three] = ${JSON.stringify(pins)}.map((pin) => {
+        const fd = kernel.pinned(pin);
+        return new FlowDissectorProgram({
+          kernel, name: 'counter', section: 'flow_dissector', target: '', expectedAttachType: 17, fd: () => fd,
+          own: (link) => link,
+        });
+      });
+      const open = () => readdirSync('/proc/self/fd').length;
+      const say = (act) => { try { act(); console.log('done'); } catch (error) { console.log(error.message); } };
+      console.log('begin');
+      const before = open();
+      const link = one.attach();
+      say(() => two.attach());
+      link.update(three);
+      say(() => two.attach());
+      link.detach();
+      say(() => two.attach().detach());
+      say(() => two.attach('${path}'));
+      console.log(open() - before);
+    `;
+    const { stdout, stderr } = spawnSync(
+      'unshare',
+      ['--net', process.execPath, '--input-type=module', '-e', child],
+      { encoding: 'utf8' },
+    );
+    for (const pin of pins) linuxKernel().unpin(pin);
+    expect(stderr).toBe('');
+    const [one, , three] = programs.map((program) => program.info().id);
+    expect(stdout.trim().split('\n')).toEqual([
+      'begin',
+      expect.stringContaining(`already has program "counter" id ${one}, which is as many as it can have`),
+      expect.stringContaining(`already has program "counter" id ${three}, which is as many as it can have`),
+      'done',
+      expect.stringContaining('or this kernel has no links for it (they came with Linux 5.8)'),
+      '0',
+    ]);
   });
 });

@@ -156,6 +156,16 @@ describe('attaching to a network namespace', () => {
     expect(() => skLookup(host).attach()).toThrow('this process lacks CAP_NET_ADMIN (EPERM)');
   });
 
+  it('needs a capability to be asked, and says so', () => {
+    const host = fakeHost();
+    host.refuse('progQuery', 'EPERM');
+    host.file('/proc/self/status', lacking);
+    expect(() => skLookup(host).query()).toThrow(
+      'query the programs of /proc/self/ns/net: this process lacks CAP_NET_ADMIN (EPERM)',
+    );
+    expect(host.open.size).toBe(0);
+  });
+
   it.each([
     ['the first namespace has flow dissector "other" id 70, which is for all', true],
     ['another namespace has a flow dissector, and that of the first namespace is for all', false],

@@ -1,6 +1,6 @@
 import type { Fd, Kernel, ProgQueryResult } from '../kernel/kernel.js';
 import { BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE, BPF_F_QUERY_EFFECTIVE } from '../uapi.js';
-import { programName } from './program-name.js';
+import { type AttachedProgram, withNames } from './program-name.js';
 
 /**
  * How a program shares its place in a cgroup with others. `multi`: any number of them there, and those of the ancestors
@@ -13,13 +13,6 @@ export const modeFlags: Readonly<Record<CgroupMode, number>> = {
   override: BPF_F_ALLOW_OVERRIDE,
   single: 0,
 };
-
-/** A program somewhere in the kernel. */
-export interface AttachedProgram {
-  readonly id: number;
-  /** As the kernel has it, cut after 15 characters; empty when this process may not open the program. */
-  readonly name: string;
-}
 
 /** The programs of one kind in a cgroup. */
 export interface CgroupPrograms {
@@ -53,8 +46,4 @@ export function modeOf({ flags, programs }: ProgQueryResult): CgroupMode | undef
   const both = flags | first.flags;
   if ((both & BPF_F_ALLOW_MULTI) !== 0) return 'multi';
   return (both & BPF_F_ALLOW_OVERRIDE) !== 0 ? 'override' : 'single';
-}
-
-function withNames(kernel: Kernel, { programs }: ProgQueryResult): AttachedProgram[] {
-  return programs.map(({ id }) => ({ id, name: programName(kernel, id) ?? '' }));
 }

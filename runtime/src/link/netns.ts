@@ -1,10 +1,10 @@
 import { printable } from '../errors.js';
 import type { Fd, Kernel, ProgQueryResult } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE } from '../uapi.js';
-import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
+import { type Attachment, attachError, cannotAttach, errnoOf, type Reason, refusal } from './attach-error.js';
 import { type FileTarget, fileSystemOf, nameOfTarget, openTarget, pathOfTarget } from './file-target.js';
 import { whyRefused } from './privilege.js';
-import { describeProgram } from './program-name.js';
+import { type AttachedProgram, describeProgram, withNames } from './program-name.js';
 import { type Hold, holdLink } from './updatable-link.js';
 
 /** The network namespace of this process. */
@@ -43,6 +43,25 @@ export function attachNetns(attachment: NetnsAttachment): Hold {
     throw attachError(attachment, error, whyNot(attachment, fd, error));
   } finally {
     kernel.close(fd);
+  }
+}
+
+/** The programs in a namespace, in the order they run. */
+export function queryNetns(kernel: Kernel, namespace: FileTarget, attachType: number): AttachedProgram[] {
+  const head = `query the programs of ${printable(nameOfTarget(namespace))}`;
+  let fd: Fd | undefined;
+  try {
+    fd = openTarget(kernel, namespace);
+    return withNames(kernel, kernel.progQuery({ target: { fd }, attachType }));
+  } catch (error) {
+    const denied = errnoOf(error) === 'EPERM';
+    throw refusal(
+      head,
+      error,
+      denied ? whyRefused(kernel, ['CAP_NET_ADMIN']) : whyNoNamespace(kernel, namespace),
+    );
+  } finally {
+    if (fd !== undefined) kernel.close(fd);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type FileTarget, nameOfTarget } from '../link/file-target.js';
-import { attachNetns, OWN_NAMESPACE } from '../link/netns.js';
+import { attachNetns, OWN_NAMESPACE, queryNetns } from '../link/netns.js';
+import type { AttachedProgram } from '../link/program-name.js';
 import { UpdatableLink } from '../link/updatable-link.js';
 import { Program } from './program.js';
 
@@ -25,5 +26,10 @@ export class NetnsProgram extends Program {
     const link = new UpdatableLink(parts, hold);
     this.handle.own(link);
     return link;
+  }
+
+  /** The programs of this kind in a network namespace, in the order they run. Linux 5.8; needs CAP_NET_ADMIN. */
+  query(namespace: FileTarget = OWN_NAMESPACE): readonly AttachedProgram[] {
+    return queryNetns(this.handle.kernel, namespace, this.handle.expectedAttachType);
   }
 }
