@@ -191,6 +191,7 @@ export type {
   UretprobeProgram,
   UsdtProgram,
   XdpLink,
+  XdpMapProgram,
   XdpProgram,
 } from './program/index.js';
 export type { PacketRun, PacketRunResult, SkBuff, SkBuffInput } from './program/packet-run.js';

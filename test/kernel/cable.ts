@@ -11,6 +11,8 @@ export const ip = (...args: string[]): string =>
 export interface Cable {
   readonly near: string;
   readonly far: string;
+  /** IPv4 address of `near`. */
+  readonly address: string;
   /** The network namespace of `far`, for `ip netns exec`. */
   readonly space: string;
   /** One UDP datagram from `far` to `near`. */
@@ -58,6 +60,7 @@ export function cable(): Cable {
   return {
     near,
     far,
+    address: `10.213.${net}.1`,
     space,
     receive: () => there?.send(`10.213.${net}.1`),
     receive6: () => there?.send(`fd00:213:${net}::1`),

@@ -11,6 +11,7 @@ import { type Attachment, attachError, errnoOf, type Reason } from './attach-err
 import { deviceName } from './device.js';
 import { whyRefused } from './privilege.js';
 import { describeProgram } from './program-name.js';
+import { readText } from './text.js';
 
 /** Where in the packet's path an XDP program runs. */
 export type XdpMode = 'native' | 'generic' | 'offload';
@@ -108,6 +109,8 @@ function whyNoXdp(attachment: XdpAttachment, error: unknown): Reason | undefined
     case 'EBUSY':
     case 'EEXIST':
       return whyTaken(attachment);
+    case 'ERANGE':
+      return whyTooLarge(attachment);
     case 'EOPNOTSUPP':
       if (mode === 'generic') return undefined;
       return {
@@ -132,5 +135,16 @@ function whyTaken({ kernel, ifindex }: XdpAttachment): Reason | undefined {
   return {
     why: `${device} already runs XDP program ${there.join(' and ')}`,
     hint: `Detach it where it was attached, pass { replace: true }, or remove it: ip link set dev ${device} xdp off (bpftool link detach, when a bpf_link holds it)`,
+  };
+}
+
+/** What drivers answer (veth, for its peer) when a packet would take more than one buffer. */
+function whyTooLarge({ kernel, ifindex }: XdpAttachment): Reason {
+  const name = kernel.ifname(ifindex);
+  const mtu = name === undefined ? undefined : readText(kernel, `/sys/class/net/${name}/mtu`)?.trim();
+  const shown = mtu === undefined || !/^\d+$/.test(mtu) ? '' : ` (its MTU is ${mtu})`;
+  return {
+    why: `packets of ${deviceName(kernel, ifindex)}${shown} or of its peer are too large for a program that takes them in one piece`,
+    hint: 'Use SEC("xdp.frags") (Linux 5.18), a smaller MTU, or { mode: \'generic\' }',
   };
 }

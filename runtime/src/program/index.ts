@@ -43,3 +43,4 @@ export * from './uprobe.js';
 export * from './uprobe-multi.js';
 export * from './usdt.js';
 export * from './xdp.js';
+export * from './xdp-map.js';

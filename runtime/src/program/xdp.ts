@@ -82,14 +82,10 @@ export class XdpProgram extends Program {
 
 const { XDP } = BPF_PROG_TYPE;
 
-/** `SEC("xdp")`; `.frags` for packets in several buffers (Linux 5.18). `/devmap` and `/cpumap` programs go into maps. */
+/** `SEC("xdp")`; `SEC("xdp.frags")` for packets in several buffers (Linux 5.18). */
 export const xdp = kind({
   kindName: 'xdp',
   sections: [
-    { match: 'xdp.frags/devmap', type: XDP, attachType: BPF_ATTACH_TYPE.XDP_DEVMAP, frags: true },
-    { match: 'xdp/devmap', type: XDP, attachType: BPF_ATTACH_TYPE.XDP_DEVMAP },
-    { match: 'xdp.frags/cpumap', type: XDP, attachType: BPF_ATTACH_TYPE.XDP_CPUMAP, frags: true },
-    { match: 'xdp/cpumap', type: XDP, attachType: BPF_ATTACH_TYPE.XDP_CPUMAP },
     { match: 'xdp.frags', type: XDP, attachType: BPF_ATTACH_TYPE.XDP, frags: true },
     { match: 'xdp', type: XDP, attachType: BPF_ATTACH_TYPE.XDP, attachTypeOptional: true },
   ],
