@@ -11,8 +11,9 @@ export const ip = (...args: string[]): string =>
 export interface Cable {
   readonly near: string;
   readonly far: string;
-  /** IPv4 address of `near`. */
+  /** IPv4 addresses of `near` and `far`. */
   readonly address: string;
+  readonly peer: string;
   /** The network namespace of `far`, for `ip netns exec`. */
   readonly space: string;
   /** One UDP datagram from `far` to `near`. */
@@ -61,6 +62,7 @@ export function cable(): Cable {
     near,
     far,
     address: `10.213.${net}.1`,
+    peer: `10.213.${net}.2`,
     space,
     receive: () => there?.send(`10.213.${net}.1`),
     receive6: () => there?.send(`fd00:213:${net}::1`),
