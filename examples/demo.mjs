@@ -71,6 +71,7 @@ if (problem !== undefined) giveUp(problem);
 say('building (tsc -b)');
 await must('tsc -b', tsc('runtime', 'generator'));
 await must('bundle', [process.execPath, 'runtime/bundle.js']);
+await must('compile', [process.execPath, 'runtime/compile.js']);
 await must('prepare', [process.execPath, 'dist/prepare.js']);
 
 say('generating: bpfskel gen hello_kern.o > hello.skel.ts');
