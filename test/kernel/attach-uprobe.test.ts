@@ -123,6 +123,12 @@ describe('a uprobe', () => {
     expect(runs()).toBe(2);
   });
 
+  it('finds functions of a stripped program by the symbols that are kept beside it', () => {
+    program().attach({ binary: probed.split, symbol: 'probed_add' });
+    runProbed(probed.split);
+    expect(runs()).toBe(1);
+  });
+
   it('reaches a file that was removed through the process that still runs it', async () => {
     const copy = join(folder, 'gone');
     copyFileSync(probed.program, copy);

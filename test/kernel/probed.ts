@@ -13,6 +13,8 @@ export const probed = {
   program: join(folder, 'probed'),
   /** The program without its symbol table; the dynamic one stays. */
   stripped: join(folder, 'stripped'),
+  /** The same with its symbols in a file beside it. */
+  split: join(folder, 'split'),
   library: join(folder, 'libprobed.so'),
 };
 
@@ -32,6 +34,10 @@ export function buildProbed(): void {
   const linked = ['-L.', '-lprobed', '-Wl,-rpath,$ORIGIN'];
   cc('-o', 'stripped', '-s', source, ...linked);
   cc('-o', 'probed', source, ...linked);
+  cc('-Wl,--build-id', '-o', 'split', source, ...linked);
+  const objcopy = (...args: string[]) => execFileSync('objcopy', args, { cwd: folder, stdio: 'pipe' });
+  objcopy('--only-keep-debug', 'split', 'split.debug');
+  objcopy('--strip-all', '--add-gnu-debuglink=split.debug', 'split');
 }
 
 /** Runs the program once. */

@@ -13,6 +13,7 @@ import {
 } from '@bpfskel/runtime';
 import { execsnoop_kern } from '../../examples/execsnoop/execsnoop.skel.ts';
 import { hello_kern } from '../../examples/hello/hello.skel.ts';
+import { opensnoop } from '../../examples/opensnoop/opensnoop.skel.ts';
 import { type Traffic, xdp_kern } from '../../examples/xdp/xdp.skel.ts';
 import { Packet } from '../golden/anonymous/expected.skel.ts';
 import { bitfields, type Color } from '../golden/bitfields/expected.skel.ts';
@@ -134,6 +135,14 @@ export function programs(): void {
 
   using snoop = execsnoop_kern.open();
   snoop.rodata.target_ppid = 1;
+
+  using opens = opensnoop.openAndLoad();
+  opens.progs.libc_open.attach({ pid: 1, cookie: 1n }).detach();
+  opens.progs.libc_open_done.attach({ binary: '/usr/bin/app', address: 0x1000n });
+  // @ts-expect-error a symbol is text
+  opens.progs.libc_open.attach({ symbol: 1 });
+  // @ts-expect-error one probe is of one place
+  opens.progs.libc_open.attach({ functions: 'open*' });
 }
 
 export function values(): void {

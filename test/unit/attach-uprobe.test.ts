@@ -198,6 +198,45 @@ describe('attaching a uprobe', () => {
   );
 });
 
+describe('a uprobe of a stripped binary', () => {
+  const build = 'c0ffee01';
+  const stripped = fakeBinary({ exports: ['main'], buildId: build, debugLink: 'app.debug' });
+  const symbols = fakeBinary({ symbols: [{ name: 'inner', offset: 0x88 }], buildId: build });
+  const byId = '/usr/lib/debug/.build-id/c0/ffee01.debug';
+  const inner = { binary: '/opt/app', symbol: 'inner' };
+  const withFile = (path: string, bytes = symbols) => {
+    const on = host();
+    on.binary('/opt/app', stripped);
+    on.binary(path, bytes);
+    return on;
+  };
+
+  it.each([byId, '/opt/app.debug', '/opt/.debug/app.debug', '/usr/lib/debug/opt/app.debug'])(
+    'finds its functions by the symbols in %s',
+    (path) => {
+      const on = withFile(path);
+      expect(at(on, 'uprobe').attach(inner).target).toBe('uprobe /opt/app:inner');
+      expect(on.calls[0]).toContain(`"target":"/opt/app","config2":"${fakeLayout.code.offset + 0x88}n"`);
+    },
+  );
+
+  it('finds those of a process in its own file system', () => {
+    const on = withFile(`/proc/7/root${byId}`);
+    on.binary('/proc/7/root/opt/app', stripped);
+    expect(at(on, 'uprobe').attach({ ...inner, pid: 7 }).target).toContain('/opt/app:inner');
+  });
+
+  it('takes no symbols of another build, nor broken ones, and says where they would be', () => {
+    for (const bytes of [fakeBinary({ symbols: ['inner'], buildId: 'c0ffee02' }), symbols.slice(0, 100)]) {
+      const on = withFile('/opt/app.debug', bytes);
+      expect(() => at(on, 'uprobe').attach(inner)).toThrow(
+        `/opt/app has no function inner among those it exports, and is stripped of all others. Install its debugging symbols: ${byId}`,
+      );
+      expect(on.open.size).toBe(0);
+    }
+  });
+});
+
 describe('attaching a uprobe through tracefs', () => {
   function old(): BinaryHost {
     const on = host();

@@ -4,7 +4,7 @@ import { globMatch } from './glob.js';
 
 /** A function found by name, or what stands against it. */
 export type FoundFunction =
-  | { readonly offset: number }
+  | { readonly offset: number; readonly address: number }
   /** Several functions have the name; `names` with their versions where they have some. */
   | { readonly ambiguous: readonly { readonly offset: number; readonly name: string }[] }
   | undefined;
@@ -97,7 +97,9 @@ function choose({ matches }: Wanted): FoundFunction {
   const [first] = strong.length > 0 ? strong : matches;
   if (first === undefined) return undefined;
   const different = [...new Map(strong.map((match) => [match.offset, match])).values()];
-  if (different.length < 2) return { offset: first.offset };
+  if (different.length < 2) {
+    return { offset: first.offset, address: first.table.address(first.index) };
+  }
   return {
     ambiguous: different.slice(0, 8).map(({ table, index, offset }) => {
       const version = table.version(index);

@@ -3,6 +3,7 @@ import type { Fd, Kernel } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE, BPF_F_UPROBE_MULTI_RETURN } from '../uapi.js';
 import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
 import type { Binary } from './binary.js';
+import { findDebugFunctions } from './debug-file.js';
 import { findFunctions, type MatchedFunction, matchFunctions } from './find-function.js';
 import { Link } from './link.js';
 import { failAfter, releaseAll } from './release.js';
@@ -214,7 +215,12 @@ function functionOffsets(
           : whyNoFunction({ kernel, elf, binary, pid, name: functions }, found);
       throw cannotAttach(attachment, 'ENOENT', reason);
     }
-    return findFunctions(elf, functions).map((found, index) => {
+    const own = findFunctions(elf, functions);
+    const stripped = functions.filter((_, index) => own[index] === undefined);
+    const debug = findDebugFunctions(kernel, elf, binary, stripped);
+    const inDebug = new Map(stripped.map((name, index) => [name, debug[index]]));
+    return own.map((inFile, index) => {
+      const found = inFile ?? inDebug.get(functions[index] ?? '');
       if (found !== undefined && 'offset' in found && found.offset > 0 && found.offset < size) {
         return found.offset;
       }

@@ -2,6 +2,7 @@ import { isBpfError, printable } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { type Attachment, cannotAttach, type Reason } from './attach-error.js';
 import { type Binary, findBinary, readBinary } from './binary.js';
+import { findDebugFunctions } from './debug-file.js';
 import type { ElfFile } from './elf-file.js';
 import { findFunction } from './find-function.js';
 import { processExists, processMaps, processRoot } from './process-maps.js';
@@ -147,18 +148,15 @@ function placeIn(
     if (address !== undefined) {
       return { binary, offset: offsetOf(elf, attachment, binary, Number(address)) };
     }
-    const found = findFunction(elf, symbol ?? '');
+    const name = symbol ?? '';
+    const found = findFunction(elf, name) ?? findDebugFunctions(kernel, elf, binary, [name])[0];
     if (found === undefined || !('offset' in found)) {
-      throw cannotAttach(
-        attachment,
-        'ENOENT',
-        whyNoFunction({ kernel, elf, binary, pid, name: symbol ?? '' }, found),
-      );
+      throw cannotAttach(attachment, 'ENOENT', whyNoFunction({ kernel, elf, binary, pid, name }, found));
     }
     const start = found.offset;
     if (!(start > 0 && start < elf.file.size)) {
       throw cannotAttach(attachment, 'ENOENT', {
-        why: `${printable(symbol ?? '')} lies outside of ${printable(binary.shown)}, which may hold debugging information only`,
+        why: `${printable(name)} lies outside of ${printable(binary.shown)}, which may hold debugging information only`,
       });
     }
     return { binary, offset: start + offset };

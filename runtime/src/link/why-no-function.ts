@@ -2,6 +2,7 @@ import { isBpfError, printable } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Reason } from './attach-error.js';
 import { type Binary, facts, readBinary, searchPath } from './binary.js';
+import { buildId, debugPath } from './debug-file.js';
 import type { ElfFile } from './elf-file.js';
 import { FileSymbolType, type SymbolTable, symbolTables } from './elf-symbols.js';
 import { readLinkage } from './elf-versions.js';
@@ -20,7 +21,7 @@ export interface Missing {
 }
 
 /** Why a name is no function of a binary, as far as its symbols, and those of its libraries, tell. */
-export function whyNoFunction(missing: Missing, found: Exclude<FoundFunction, { offset: number }>): Reason {
+export function whyNoFunction(missing: Missing, found: Exclude<FoundFunction, { address: number }>): Reason {
   const name = printable(missing.name);
   const file = printable(missing.binary.shown);
   if (found !== undefined) {
@@ -39,7 +40,9 @@ export function whyNoFunction(missing: Missing, found: Exclude<FoundFunction, { 
       hint: giveOffset,
     };
   }
-  if (tables.length === 0) return { why: `${file} is stripped: it has no symbols`, hint: giveOffset };
+  if (tables.length === 0) {
+    return { why: `${file} is stripped: it has no symbols`, hint: giveOffset, ...installSymbols(elf) };
+  }
   return whyNamedOtherwise(missing, tables) ?? whyAbsent(missing, tables);
 }
 
@@ -141,8 +144,15 @@ function whyAbsent(missing: Missing, tables: readonly SymbolTable[]): Reason {
   const what = `${file} has no function ${printable(name)}`;
   return {
     why: stripped ? `${what} among those it exports, and is stripped of all others` : what,
+    ...(stripped ? installSymbols(missing.elf) : {}),
     ...(cxxNames(name, tables) ?? near(name, tables, 'Similar names: ')),
   };
+}
+
+/** What to do where symbols come in a package of their own. */
+function installSymbols(elf: ElfFile): { hint?: string } {
+  const id = buildId(elf);
+  return id === undefined ? {} : { hint: `Install its debugging symbols: ${debugPath(id)}` };
 }
 
 /** Functions of the file whose names are near, as a hint. */

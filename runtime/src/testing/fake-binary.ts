@@ -41,6 +41,10 @@ export interface FakeBinarySpec {
   /** Libraries it is linked with. */
   readonly libraries?: readonly string[];
   readonly usdt?: readonly FakeUsdt[];
+  /** Hexadecimal; what tells builds apart. */
+  readonly buildId?: string;
+  /** Name of the file that has the stripped symbols. */
+  readonly debugLink?: string;
 }
 
 /** Where a {@link fakeBinary} has code and data: in the file and in memory. */
@@ -109,6 +113,7 @@ class Writer {
       this.#add('.symtab', SHT.SYMTAB, bytes, { link, entrySize: this.#symbolSize });
     }
     if (usdt !== undefined) this.#addNotes(usdt);
+    this.#addBuild(this.#spec);
     return this.#assemble();
   }
 
@@ -206,6 +211,17 @@ class Writer {
     });
     this.#add('.note.stapsdt', SHT.NOTE, notes);
     this.#add('.stapsdt.base', SHT.PROGBITS, [0], { address: base });
+  }
+
+  #addBuild({ buildId, debugLink }: FakeBinarySpec): void {
+    if (buildId !== undefined) {
+      const id = buildId.match(/../g)?.map((byte) => Number.parseInt(byte, 16)) ?? [];
+      const head = [4, id.length, 3].flatMap((word) => this.#u32(word));
+      this.#add('.note.gnu.build-id', SHT.NOTE, [...head, ...new TextEncoder().encode('GNU\0'), ...id]);
+    }
+    if (debugLink !== undefined) {
+      this.#add('.gnu_debuglink', SHT.PROGBITS, [...new TextEncoder().encode(debugLink), 0, 0, 0, 0, 0]);
+    }
   }
 
   #assemble(): Uint8Array {
