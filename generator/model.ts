@@ -148,7 +148,12 @@ function reachMap(btf: Btf, reached: ReachedTypes, map: MapSpec, options: Skelet
   const record = recordType(btf, map, options.records);
   if (record !== undefined) reached.add(record, `${map.name}_record`);
   if (hasType(btf, map.keyTypeId, map.keySize)) reached.add(map.keyTypeId, `${map.name}_key`);
-  if (hasType(btf, map.valueTypeId, map.valueSize)) reached.add(map.valueTypeId, `${map.name}_value`);
+  const kind = mapKindOf(map.type, map.flags);
+  // Kinds that take descriptors and the like have values of their own; the kind of no type has bytes.
+  const hasValues = kind.codecs.includes('value') || kind.types.length === 0;
+  if (hasValues && hasType(btf, map.valueTypeId, map.valueSize)) {
+    reached.add(map.valueTypeId, `${map.name}_value`);
+  }
   if (map.inner !== undefined) reachMap(btf, reached, map.inner, options);
 }
 

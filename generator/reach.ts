@@ -7,6 +7,7 @@ import {
   printable,
 } from '@bpfskel/runtime/inspect';
 import { declaration } from './ctype.js';
+import { isKept } from './kept-fields.js';
 import { pascalCase, type Scope } from './names.js';
 
 /** A member as TypeScript sees it: those of anonymous structs and unions are members of the outer type. */
@@ -32,6 +33,8 @@ export type Reached =
       readonly name: string;
       readonly cName: string;
       readonly fields: readonly Field[];
+      /** Members that the kernel keeps to itself, by name. */
+      readonly kept: readonly string[];
     }
   | {
       readonly kind: 'enum';
@@ -96,7 +99,7 @@ export class ReachedTypes {
   }
 
   #addComposite(type: BtfComposite, wanted: string): void {
-    const fields = flatten(this.#btf, type);
+    const { fields, kept } = flatten(this.#btf, type);
     for (const field of fields) this.add(field.typeId, `${wanted}_${field.name}`);
     const layout = fields.map((field) =>
       [field.name, field.bitOffset, field.bitSize, field.arm, this.#signatureOf(field.typeId)].join(' '),
@@ -108,6 +111,7 @@ export class ReachedTypes {
       name,
       cName,
       fields,
+      kept,
     }));
   }
 
@@ -150,8 +154,12 @@ export class ReachedTypes {
 }
 
 /** The members of a type with those of its anonymous members in place. Checks that every one lies inside. */
-function flatten(btf: Btf, outer: BtfComposite): Field[] {
+function flatten(
+  btf: Btf,
+  outer: BtfComposite,
+): { readonly fields: readonly Field[]; readonly kept: readonly string[] } {
   const fields: Field[] = [];
+  const kept: string[] = [];
   const names = new Set<string>();
   const visit = (type: BtfComposite, base: number, arm: boolean, depth: number): void => {
     if (depth > 200) throw btf.malformed(outer.id, `${outer.kind} contains itself`);
@@ -169,6 +177,10 @@ function flatten(btf: Btf, outer: BtfComposite): Field[] {
       if (bitOffset + bits > outer.size * 8) {
         throw btf.malformed(outer.id, `member "${printable(member.name)}" ends outside its ${outer.kind}`);
       }
+      if (isKept(btf, member.type)) {
+        kept.push(member.name);
+        continue;
+      }
       let name = member.name;
       for (let count = 2; names.has(name); count++) name = `${member.name}_${count}`;
       names.add(name);
@@ -183,7 +195,7 @@ function flatten(btf: Btf, outer: BtfComposite): Field[] {
     }
   };
   visit(outer, 0, false, 0);
-  return fields;
+  return { fields, kept };
 }
 
 function hasSize(type: BtfType): boolean {

@@ -80,7 +80,10 @@ function structDefinition(owner: Reached & { kind: 'composite' }, parts: Parts):
   return {
     isEnum: false,
     name,
-    doc: comment(`${cName}, ${bytes(type.size)}`) + (arms.length > 0 ? unionNote(name, arms) : ''),
+    doc:
+      comment(`${cName}, ${bytes(type.size)}`) +
+      keptNote(owner.kept) +
+      (arms.length > 0 ? unionNote(name, arms) : ''),
     size: type.size,
     fields: code.map(({ field, ts, read }, index) => ({
       doc: docs[index] ?? '',
@@ -101,6 +104,11 @@ function codecType(owner: Reached & { kind: 'composite' }, arms: readonly Field[
   const names =
     arms.length === owner.fields.length ? '' : `, ${arms.map(({ name }) => quote(name)).join(' | ')}`;
   return `${imports.type('UnionCodec')}<${owner.name}${names}>`;
+}
+
+function keptNote(kept: readonly string[]): string {
+  const names = kept.map((name) => comment(name)).join(', ');
+  return kept.length === 0 ? '' : `; the kernel keeps ${names} to itself`;
 }
 
 function unionNote(name: string, arms: readonly Field[]): string {

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { bytes } from '../../runtime/src/codec/raw.js';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import { array } from '../../runtime/src/map/array.js';
 import { arrayOfMaps } from '../../runtime/src/map/array-of-maps.js';
@@ -14,7 +15,8 @@ import { percpuArray } from '../../runtime/src/map/percpu-array.js';
 import { percpuHash } from '../../runtime/src/map/percpu-hash.js';
 import { queue } from '../../runtime/src/map/queue.js';
 import { stack } from '../../runtime/src/map/stack.js';
-import { BPF_F_NO_PREALLOC, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
+import { BPF_F_LOCK, BPF_F_NO_PREALLOC, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
+import type { BtfBuilder } from '../unit/btf-builder.js';
 import { Sample, sample, u32, u64 } from '../unit/live-map.js';
 import { mapContract } from './map-contract.js';
 
@@ -50,6 +52,49 @@ for (const [type, shape] of [
     },
   });
 }
+
+/** `struct { struct bpf_spin_lock lock; __u32 hits; struct bpf_timer timer; __u64 last; }` */
+function lockedValue(btf: BtfBuilder): number {
+  const u32Type = btf.int('u32', 4, 'unsigned');
+  const lock = btf.struct('bpf_spin_lock', 4, [{ name: 'val', type: u32Type }]);
+  const timer = btf.struct('bpf_timer', 16, []);
+  return btf.struct('counter', 32, [
+    { name: 'lock', type: lock, at: 0 },
+    { name: 'hits', type: u32Type, at: 4 },
+    { name: 'timer', type: timer, at: 8 },
+    { name: 'last', type: btf.int('u64', 8, 'unsigned'), at: 24 },
+  ]);
+}
+const everywhere = new Uint8Array(32).fill(0xff);
+const around = new Uint8Array(32).fill(0xff, 4, 8).fill(0xff, 24);
+mapContract({
+  type: 'HASH',
+  variant: 'whose values have a lock and a timer',
+  shape: hash(u32, bytes(32)),
+  attributes: { valueSize: 32 },
+  types: (btf) => ({ key: btf.int('int', 4), value: lockedValue(btf) }),
+  put: (map) => map.set(1, everywhere, { lock: true }),
+  see: (map) => [map.get(1), map.get(1, { lock: true }), map.get(2, { lock: true })],
+  // What the kernel keeps to itself reads as zeros.
+  shown: [around, around, undefined],
+  refuse: (map) => map.set(1, everywhere, { lock: true, flag: 'exist' }),
+  refusal: /map "table" has no key 1/,
+  more: {
+    'writes and reads many under their locks': (map) => {
+      map.setMany(
+        upTo(16).map((i) => [i, everywhere] as const),
+        { lock: true },
+      );
+      expect(map.getMany([0, 15], { lock: true })).toEqual([around, around]);
+      expect([...map.values()][0]).toEqual(around);
+    },
+    'knows that others have no lock': () => {
+      const fd = kernel.mapCreate({ type: BPF_MAP_TYPE.HASH, keySize: 4, valueSize: 4, maxEntries: 1 });
+      expect(() => kernel.mapLookup(fd, new Uint8Array(4), new Uint8Array(4), BPF_F_LOCK)).toThrow(/EINVAL/);
+      kernel.close(fd);
+    },
+  },
+});
 
 for (const [type, shape] of [
   ['PERCPU_HASH', percpuHash(u32, u64)],
