@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { BPF_MAP_TYPE, kindOf, knownSections, mapKindOf } from '@bpfskel/runtime/inspect';
+import { kindOf, knownSections, mapKindOf, mapKinds } from '@bpfskel/runtime/inspect';
 import handlebars from 'handlebars';
 import { rolldown } from 'rolldown';
 import { loadBundle } from './bundle.js';
@@ -85,15 +85,17 @@ export const knownSections = () => [...kinds.keys()];
 `;
 }
 
-/** mapKindOf() as far as a skeleton needs it. */
+/** mapKindOf() as far as a skeleton needs it: the kinds without their classes. */
 function mapTable(): string {
-  const table = Object.values(BPF_MAP_TYPE).map((type) => {
-    const { kindName, codecs } = mapKindOf(type);
-    return [type, { kindName, codecs }];
-  });
-  const { kindName, codecs } = mapKindOf(0xffffffff);
-  return `const kinds = new Map(${JSON.stringify(table)});
-const other = ${JSON.stringify({ kindName, codecs })};
-export const mapKindOf = (type) => kinds.get(type) ?? other;
+  const other = mapKindOf(0xffffffff);
+  const table = mapKinds().flatMap(({ open: _open, ...kind }) =>
+    kind.types.map((type) => ({ ...kind, type })),
+  );
+  const { open: _open, ...otherKind } = other;
+  return `const kinds = ${JSON.stringify(table)};
+const other = ${JSON.stringify(otherKind)};
+export const mapKindOf = (type, flags = 0) =>
+  kinds.find((kind) => kind.type === type && ((kind.flags ?? 0) & ~flags) === 0) ?? other;
+export const mapKinds = () => kinds;
 `;
 }

@@ -8,7 +8,7 @@ export { coreQuestion } from './core/kinds.js';
 export { relocationText } from './core/relocate.js';
 export { BpfError, isBpfError, MalformedError, printable } from './errors.js';
 export { errnoName } from './kernel/errno.js';
-export { mapKindOf } from './map/kinds.js';
+export { mapKindOf, mapKinds } from './map/kinds.js';
 export { sectionIdentifier } from './object/globals.js';
 export { kernelMapName, libbpfMapName } from './object/maps.js';
 export { parseObject } from './object/parse.js';

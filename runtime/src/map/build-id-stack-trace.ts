@@ -54,7 +54,7 @@ export const buildIdStackTrace = mapKind(
   {
     kindName: 'buildIdStackTrace',
     types: [BPF_MAP_TYPE.STACK_TRACE],
-    suits: (flags) => (flags & BPF_F_STACK_BUILD_ID) !== 0,
+    flags: BPF_F_STACK_BUILD_ID,
     codecs: [],
     open: (handle) => new BuildIdStackTraceMap(handle),
   },

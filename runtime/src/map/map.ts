@@ -102,8 +102,8 @@ export interface MapKind<M extends BpfMap = BpfMap> {
   readonly kindName: string;
   /** `enum bpf_map_type` values. */
   readonly types: readonly number[];
-  /** Where flags of the map decide between kinds of one type: those that are this kind's. */
-  readonly suits?: (flags: number) => boolean;
+  /** BPF_F_* that a map has to be of this kind, where its type has another kind for maps without. */
+  readonly flags?: number;
   /** Which codecs a skeleton passes, in this order. */
   readonly codecs: readonly ('key' | 'value')[];
   /** True when the value codec is of the records of a stream, whose size the map does not know. */

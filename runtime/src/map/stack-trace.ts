@@ -1,4 +1,4 @@
-import { BPF_F_STACK_BUILD_ID, BPF_MAP_TYPE } from '../uapi.js';
+import { BPF_MAP_TYPE } from '../uapi.js';
 import { CallStacks } from './call-stacks.js';
 import { type MapHandle, type MapShape, mapKind } from './map.js';
 
@@ -38,7 +38,6 @@ export const stackTrace = mapKind(
   {
     kindName: 'stackTrace',
     types: [BPF_MAP_TYPE.STACK_TRACE],
-    suits: (flags) => (flags & BPF_F_STACK_BUILD_ID) === 0,
     codecs: [],
     open: (handle) => new StackTraceMap(handle),
   },
