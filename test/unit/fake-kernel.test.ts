@@ -257,6 +257,29 @@ describe('fakeKernel: programs without a link', () => {
     );
   });
 
+  it('run in the order that was asked for, with links among them', () => {
+    const { kernel, program, on } = open();
+    const [one, two, three, four] = ['one', 'two', 'three', 'four'].map(program);
+    const [BEFORE, AFTER] = [8, 16];
+    const link = (prog = 0, flags = 0, relative?: number) =>
+      kernel.linkCreate({
+        prog,
+        attachType: on.attachType,
+        target: { fd: on.target },
+        flags,
+        options: { kind: 'ordered', ...(relative === undefined ? {} : { relative }) },
+      });
+    link(one);
+    link(one);
+    kernel.progAttach({ ...on, prog: two ?? 0, flags: MULTI | BEFORE });
+    expect(names(kernel)).toEqual(['two', 'one', 'one']);
+    link(three, AFTER, two);
+    expect(names(kernel)).toEqual(['two', 'three', 'one', 'one']);
+    expect(() => link(three, AFTER, one)).toThrow(code('ENOENT'));
+    kernel.progAttach({ ...on, prog: four ?? 0, flags: MULTI | 4, replace: two ?? 0 });
+    expect(names(kernel)).toEqual(['four', 'three', 'one', 'one']);
+  });
+
   it('choose among the sockets of a group until they are detached, or the socket is closed', () => {
     const { kernel, program } = open();
     const socket = kernel.packetSocket(1);

@@ -9,7 +9,7 @@ import { describeProgram } from './program-name.js';
 import { failAfter, releaseAll } from './release.js';
 import { type Hold, holdLink } from './updatable-link.js';
 
-/** How a program is attached to a cgroup. */
+/** How a program is attached to a cgroup. An order, and `expectedRevision`, take Linux 6.17. */
 export interface CgroupOptions extends OrderOptions {
   /**
    * How it shares the cgroup with other programs of its kind: `multi` when absent, which is what a bpf_link does. The

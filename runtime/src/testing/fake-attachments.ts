@@ -81,15 +81,19 @@ export class FakeAttachments {
     const there = this.all().filter(isThere);
     const revision = there.length === 0 ? 1n : this.#revision;
     if ((order.expectedRevision ?? revision) !== revision) throw refusal('bpf(BPF_LINK_CREATE)', 'ESTALE');
-    const place = placeIn(there, parts.program, parts.flags, order, this.#descriptors);
+    const place = placeIn(there, parts, order, this.#descriptors);
     const fd = this.#open(parts);
-    // A Map keeps the order of insertion: those that run later go out and come in again.
-    const later = [...this.#links].filter(([, link]) => there.indexOf(link) >= place);
-    for (const [holder, link] of later) {
+    this.#runBefore(there.slice(place));
+    return fd;
+  }
+
+  /** Puts what came last before these: a Map keeps the order of insertion, so they go out and come in again. */
+  #runBefore(later: readonly FakeLink[]): void {
+    for (const [holder, link] of [...this.#links]) {
+      if (!later.includes(link)) continue;
       this.#links.delete(holder);
       this.#links.set(holder, link);
     }
-    return fd;
   }
 
   /** Every path is a file of its own but "/", which is a directory as everywhere. */
@@ -163,26 +167,29 @@ export class FakeAttachments {
   }
 
   /** BPF_PROG_ATTACH, with the rules of cgroups (kernel/bpf/cgroup.c); elsewhere one program of a type replaces another. */
-  attach({ target, prog, attachType, flags = 0, replace }: ProgAttach): void {
+  attach({ target, prog, attachType, flags = 0, replace, relative }: ProgAttach): void {
     const syscall = 'bpf(BPF_PROG_ATTACH)';
     const { program } = this.#descriptors.get(prog, 'program', syscall);
     const where = this.#describe(target, syscall);
-    const there = [...this.#links].filter(
-      ([, link]) => link.attachType === attachType && link.target === where,
-    );
+    const there = this.all().filter((link) => link.attachType === attachType && link.target === where);
     const share = flags & (BPF_F_ALLOW_MULTI | BPF_F_ALLOW_OVERRIDE);
     this.#admit(target, attachType, share, syscall);
-    if (share !== BPF_F_ALLOW_MULTI) {
-      for (const [holder] of there) this.#links.delete(holder);
-    } else if (there.some(([, link]) => link.via === 'attach' && link.program === program)) {
+    const multi = share === BPF_F_ALLOW_MULTI;
+    if (multi && there.some((link) => link.via === 'attach' && link.program === program)) {
       throw refusal(syscall, 'EINVAL');
     }
+    const order = { program, attachType, flags: flags & ~(share | BPF_F_REPLACE) };
+    let place = placeIn(there, order, relative === undefined ? {} : { relative }, this.#descriptors);
     if ((flags & BPF_F_REPLACE) !== 0 && replace !== undefined) {
       const old = this.#descriptors.get(replace, 'program', syscall).program;
-      if (!this.#links.delete(holderOf(old, attachType, where))) throw refusal(syscall, 'ENOENT');
+      place = there.findIndex((link) => link.via === 'attach' && link.program === old);
+      if (place < 0) throw refusal(syscall, 'ENOENT');
+      this.#links.delete(holderOf(old, attachType, where));
     }
+    if (!multi) for (const link of there) this.#links.delete(holderOf(link.program, attachType, where));
     const holder = holderOf(program, attachType, where);
     this.hold(holder, { via: 'attach', program, attachType, target: where, flags: share, cookie: 0n });
+    this.#runBefore(there.slice(place));
   }
 
   /** Programs that share a cgroup in another way let nobody in. */
