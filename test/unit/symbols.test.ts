@@ -37,6 +37,26 @@ describe('symbols in the order of their addresses', () => {
   });
 });
 
+describe('symbols in any order', () => {
+  it.each([0, 1, 2, 3, 7, 100, 1001])('are put in order, %s of them', (count) => {
+    // Numbers that repeat, in pieces that ascend and descend.
+    const starts = Float64Array.from({ length: count }, (_, i) => ((i * 7919) % 53) + Math.floor(i / 100));
+    const given = starts.slice();
+    const order = new SymbolOrder(
+      starts,
+      Uint32Array.from(starts, (_, i) => i),
+    );
+    expect(starts).toEqual(given);
+    for (const at of new Set([...given, 0.5, 30.5])) {
+      const below = [...given].filter((start) => start <= at);
+      const nearest = Math.max(...below);
+      const expected =
+        below.length === 0 ? undefined : { place: given.indexOf(nearest), offset: at - nearest };
+      expect(order.find(at)).toEqual(expected);
+    }
+  });
+});
+
 describe('the table of kernel symbols', () => {
   const table = new KallsymsTable(bytes(kallsyms));
   const cases: [address: bigint, name: string | undefined, offset: number, module: string | undefined][] = [

@@ -24,36 +24,18 @@ export class KallsymsTable {
   readonly #order: SymbolOrder;
   /** Addresses are kept as distances from this one, which a double tells apart and whole addresses it does not. */
   readonly #base: bigint;
+  /** Those that were asked for: stacks go through the same functions. */
+  readonly #names = new Map<number, Omit<KernelFunction, 'offset'>>();
   /** Lines that are functions whose address the kernel keeps to itself. */
   readonly hidden: number;
 
   /** `bytes` are lines `ADDRESS TYPE NAME[\t[MODULE]]`; others are passed over. */
   constructor(bytes: Uint8Array) {
+    const { high, low, starts, places, hidden } = scan(bytes);
     this.#bytes = bytes;
-    const starts: number[] = [];
-    const places: number[] = [];
-    let base: { readonly high: number; readonly low: number } | undefined;
-    let hidden = 0;
-    for (let line = 0; line < bytes.length; ) {
-      const newline = bytes.indexOf(NEWLINE, line);
-      const end = newline < 0 ? bytes.length : newline;
-      const width = bytes.indexOf(BLANK, line) - line;
-      if (isFunction(bytes[line + width + 1]) && bytes[line + width + 2] === BLANK) {
-        const high = width === 16 ? hex(bytes, line, line + 8) : 0;
-        const low = width === 16 ? hex(bytes, line + 8, line + 16) : hex(bytes, line, line + width);
-        if (high === 0 && low === 0) hidden += 1;
-        // On 64-bit machines everything of the kernel lies in the upper half.
-        else if (width !== 16 || high >= 0x80000000) {
-          base ??= { high, low };
-          starts.push((high - base.high) * 2 ** 32 + (low - base.low));
-          places.push(line + width + 3);
-        }
-      }
-      line = end + 1;
-    }
     this.hidden = hidden;
-    this.#base = (BigInt(base?.high ?? 0) << 32n) + BigInt(base?.low ?? 0);
-    this.#order = new SymbolOrder(Float64Array.from(starts), Uint32Array.from(places));
+    this.#base = (BigInt(high) << 32n) + BigInt(low);
+    this.#order = new SymbolOrder(starts, places);
   }
 
   get count(): number {
@@ -63,10 +45,15 @@ export class KallsymsTable {
   find(address: bigint): KernelFunction | undefined {
     const found = this.#order.find(Number(address - this.#base));
     if (found === undefined || found.offset >= LONGEST) return undefined;
-    return { ...this.#nameAt(found.place), offset: found.offset };
+    let owner = this.#names.get(found.place);
+    if (owner === undefined) {
+      owner = this.#nameAt(found.place);
+      this.#names.set(found.place, owner);
+    }
+    return { name: owner.name, offset: found.offset, module: owner.module };
   }
 
-  #nameAt(start: number): { name: string; module: string | undefined } {
+  #nameAt(start: number): Omit<KernelFunction, 'offset'> {
     const newline = this.#bytes.indexOf(NEWLINE, start);
     const end = newline < 0 ? this.#bytes.length : newline;
     const tab = this.#bytes.subarray(start, end).indexOf(TAB);
@@ -76,17 +63,54 @@ export class KallsymsTable {
   }
 }
 
-/** Types t, T, w and W. */
-function isFunction(type: number | undefined): boolean {
-  return type === 0x74 || type === 0x54 || type === 0x77 || type === 0x57;
+/** Finds the lines that are functions: distances of their addresses from the first, and places of their names. */
+function scan(bytes: Uint8Array) {
+  // No line is shorter than a digit, a type, a letter and what is between them.
+  const most = Math.ceil(bytes.length / 6);
+  const starts = new Float64Array(most);
+  const places = new Uint32Array(most);
+  const { length } = bytes;
+  let count = 0;
+  let hidden = 0;
+  let baseHigh = 0;
+  let baseLow = 0;
+  for (let at = 0; at < length; at++) {
+    const line = at;
+    let high = 0;
+    let low = 0;
+    let code = bytes[at] ?? 0;
+    // The last eight digits and those before, as signed words: those are quick.
+    while (at < length && code !== BLANK && code !== NEWLINE) {
+      high = (high << 4) | (low >>> 28);
+      low = (low << 4) | ((code >= 0x61 ? code - 0x57 : code - 0x30) & 0xf);
+      at += 1;
+      code = bytes[at] ?? 0;
+    }
+    if (code === BLANK && bytes[at + 2] === BLANK && isFunction(bytes[at + 1] ?? 0)) {
+      if (high === 0 && low === 0) hidden += 1;
+      // On 64-bit machines everything of the kernel lies in the upper half.
+      else if (at - line !== 16 || high < 0) {
+        if (count === 0) {
+          baseHigh = high >>> 0;
+          baseLow = low >>> 0;
+        }
+        starts[count] = ((high >>> 0) - baseHigh) * 2 ** 32 + ((low >>> 0) - baseLow);
+        places[count] = at + 3;
+        count += 1;
+      }
+    }
+    while (at < length && bytes[at] !== NEWLINE) at += 1;
+  }
+  return {
+    high: baseHigh,
+    low: baseLow,
+    starts: starts.slice(0, count),
+    places: places.slice(0, count),
+    hidden,
+  };
 }
 
-/** The number that lower-case hexadecimal digits make. */
-function hex(bytes: Uint8Array, start: number, end: number): number {
-  let value = 0;
-  for (let i = start; i < end; i++) {
-    const digit = bytes[i] ?? 0;
-    value = value * 16 + (digit >= 0x61 ? digit - 0x57 : digit - 0x30);
-  }
-  return value;
+/** Types t, T, w and W. */
+function isFunction(type: number): boolean {
+  return type === 0x74 || type === 0x54 || type === 0x77 || type === 0x57;
 }

@@ -6,15 +6,9 @@ export class SymbolOrder {
 
   /** `starts[i]` is where the symbol at `places[i]` begins. Of several at one address the first counts. */
   constructor(starts: Float64Array, places: Uint32Array) {
-    if (isAscending(starts)) {
-      this.#starts = starts;
-      this.#places = places;
-      return;
-    }
-    const order = new Uint32Array(starts.length).map((_, index) => index);
-    order.sort((a, b) => (starts[a] ?? 0) - (starts[b] ?? 0) || a - b);
-    this.#starts = Float64Array.from(order, (index) => starts[index] ?? 0);
-    this.#places = Uint32Array.from(order, (index) => places[index] ?? 0);
+    const sorted = inOrder({ starts, places });
+    this.#starts = sorted.starts;
+    this.#places = sorted.places;
   }
 
   get count(): number {
@@ -38,9 +32,49 @@ export class SymbolOrder {
   }
 }
 
-function isAscending(numbers: Float64Array): boolean {
-  for (let i = 1; i < numbers.length; i++) {
-    if ((numbers[i] ?? 0) < (numbers[i - 1] ?? 0)) return false;
+interface Columns {
+  readonly starts: Float64Array;
+  readonly places: Uint32Array;
+}
+
+/**
+ * Both columns by ascending start; what is equal keeps its order. Tables come in long pieces that are in order already (the
+ * kernel's own symbols, those of each module), so pieces are merged: several times faster than sort() with a function.
+ */
+function inOrder(columns: Columns): Columns {
+  const { starts } = columns;
+  // Where the pieces begin, and the end.
+  let pieces: number[] = [0];
+  for (let i = 1; i < starts.length; i++) if ((starts[i] ?? 0) < (starts[i - 1] ?? 0)) pieces.push(i);
+  pieces.push(starts.length);
+  let from = columns;
+  let to: Columns | undefined;
+  while (pieces.length > 2) {
+    to ??= { starts: new Float64Array(starts.length), places: new Uint32Array(starts.length) };
+    const next: number[] = [];
+    for (let piece = 0; piece < pieces.length - 1; piece += 2) {
+      const [first = 0, middle = starts.length, last = middle] = pieces.slice(piece, piece + 3);
+      merge(from, to, first, middle, last);
+      next.push(first);
+    }
+    next.push(starts.length);
+    pieces = next;
+    // The columns that were given are not ours to write to.
+    const merged = to;
+    to = from === columns ? undefined : from;
+    from = merged;
   }
-  return true;
+  return from;
+}
+
+/** Two neighbouring pieces, each in order, into one. */
+function merge(from: Columns, to: Columns, first: number, middle: number, last: number): void {
+  let left = first;
+  let right = middle;
+  for (let at = first; at < last; at++) {
+    const isLeft = left < middle && (right >= last || (from.starts[left] ?? 0) <= (from.starts[right] ?? 0));
+    const source = isLeft ? left++ : right++;
+    to.starts[at] = from.starts[source] ?? 0;
+    to.places[at] = from.places[source] ?? 0;
+  }
 }
