@@ -1,6 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { MapCreate } from '../../runtime/src/kernel/kernel.js';
-import { fakeKernel } from '../../runtime/src/testing/index.js';
+import { KprobeMultiProgram, PerfEventProgram } from '../../runtime/src/program/index.js';
+import type { ProgramHandle } from '../../runtime/src/program/program.js';
+import { type FakeKernel, fakeKernel } from '../../runtime/src/testing/index.js';
 import { BPF_ATTACH_TYPE, BPF_F_MMAPABLE, BPF_LINK_TYPE, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
 import { Sample, sample } from './live-map.js';
 
@@ -453,5 +455,39 @@ describe('fakeKernel: the host', () => {
       'mapFreeze',
       'close',
     ]);
+  });
+});
+
+describe('fakeKernel: probes of many functions and events', () => {
+  const handle = (kernel: FakeKernel, section: string, expectedAttachType = 0): ProgramHandle => {
+    const fd = kernel.progLoad({ ...load, expectedAttachType, name: 'trace' });
+    const target = section.slice(section.indexOf('/') + 1);
+    const parts = { kernel, name: 'trace', section, target, expectedAttachType };
+    return { ...parts, fd: () => fd, own: (link) => link };
+  };
+
+  it('finds the functions of a pattern', () => {
+    const kernel = fakeKernel();
+    const { TRACE_KPROBE_MULTI } = BPF_ATTACH_TYPE;
+    const program = new KprobeMultiProgram(handle(kernel, 'kprobe.multi/tcp_v?_*', TRACE_KPROBE_MULTI));
+    const link = program.attach();
+    expect(link.target).toBe('kprobe.multi tcp_v?_* (2 functions)');
+    expect(link.info().type).toBe(BPF_LINK_TYPE.KPROBE_MULTI);
+    program.attach(['mine', 'yours']);
+    expect(kernel.links.map(({ target }) => target)).toEqual([
+      expect.stringMatching(/^ffffffff81\w{6} ffffffff81\w{6}$/),
+      'mine yours',
+    ]);
+  });
+
+  it('takes an event on every CPU, and gives each back', () => {
+    const kernel = fakeKernel({ cpus: 3 });
+    const program = new PerfEventProgram(handle(kernel, 'perf_event'));
+    const before = kernel.openFds.length;
+    const link = program.attach({ type: 'software', config: 'cpu-clock', frequency: 99 });
+    expect(kernel.links).toHaveLength(3);
+    link.detach();
+    expect(kernel.links).toEqual([]);
+    expect(kernel.openFds).toHaveLength(before);
   });
 });
