@@ -24,6 +24,7 @@ export type { Anchor, OrderOptions } from './link/order.js';
 export type { AttachedProgram } from './link/program-name.js';
 export type { SocketTarget } from './link/socket-target.js';
 export type { UpdatableLink } from './link/updatable-link.js';
+export type { AttachOptions, AttachReport } from './loader/attach-report.js';
 export type { LiveObject } from './loader/live-object.js';
 export type { LoadOptions } from './loader/load.js';
 export type { OpenMap, OpenProgram, ProgramTarget } from './loader/open-object.js';

@@ -8,6 +8,7 @@ import type {
 } from './codegen/description.js';
 import { BpfError, printable } from './errors.js';
 import type { Link } from './link/link.js';
+import type { AttachOptions, AttachReport } from './loader/attach-report.js';
 import type { LiveObject } from './loader/live-object.js';
 import type { OpenMap, OpenProgram } from './loader/open-object.js';
 import type { BpfMap, MapShape } from './map/map.js';
@@ -61,8 +62,11 @@ export type LiveSkeleton<D extends Description> = {
   readonly progs: { readonly [P in keyof D['progs']]: ProgramOf<D['progs'][P]> };
   /** What attach() attached, by program. */
   readonly links: { readonly [P in keyof D['progs']]?: Link };
-  /** Attaches every program whose SEC() says where. All or nothing. */
-  attach(): void;
+  /**
+   * Attaches every program whose SEC() says where. All or nothing, but for programs that are `optional`:
+   * `attach({ optional: ['on_new_hook'] }).failed` says which of those this kernel refuses, and why.
+   */
+  attach(options?: AttachOptions<keyof D['progs'] & string>): AttachReport<keyof D['progs'] & string>;
   /** Ends every attachment; maps, programs and globals stay usable. */
   detach(): void;
   /** Detaches and gives everything back to the kernel. Idempotent; also what `using` calls. */
@@ -146,7 +150,7 @@ function liveSkeleton<D extends Description>(
   const facade = {
     maps: record(object.maps),
     progs: record(object.progs),
-    attach: () => object.attach(),
+    attach: (options?: AttachOptions) => object.attach(options),
     detach: () => object.detach(),
     destroy: () => object.destroy(),
     [Symbol.dispose]: () => object.destroy(),

@@ -120,6 +120,14 @@ export function programs(): void {
   const traffic: Traffic = { packets: 1n, bytes: 2n };
   is<typeof traffic.packets, bigint>(true);
 
+  using some = execsnoop_kern.openAndLoad();
+  const { attached, failed } = some.attach({ optional: ['enter_execve'] });
+  is<typeof attached, readonly ('enter_execve' | 'enter_execveat')[]>(true);
+  is<(typeof failed)[number]['program'], 'enter_execve' | 'enter_execveat'>(true);
+  some.attach({ optional: 'all' });
+  // @ts-expect-error a program that is not there
+  some.attach({ optional: ['enter_exceve'] });
+
   using runnable = contexts.openAndLoad();
   const { context, returnValue } = runnable.progs.add.run({ a: 1n, b: 2, result: 0n });
   is<typeof context, { a: bigint; b: number; result: bigint }>(true);

@@ -27,7 +27,7 @@ function liveWith(parts: readonly { readonly name: string; readonly fails?: 'att
       return ownership.link(link(name, fails === 'detach'));
     },
   }));
-  const none = { maps: new Map(), data: new Map(), programs: [], verifierLogs: new Map() };
+  const none = { maps: new Map(), data: new Map(), programs: [], declared: [], verifierLogs: new Map() };
   const live = new LiveObject('object', ownership, { ...none, structOps });
   return { live, log, ownership, kernel };
 }

@@ -1,7 +1,7 @@
 import { isBpfError, VerifierError } from '@bpfskel/runtime';
 import { array, at, ringbuf, type Skeleton, skeleton, u32, u64 } from '@bpfskel/runtime/codegen/v1';
 import { type FakeKernel, fakeKernel } from '@bpfskel/runtime/testing';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { Event, execsnoop_kern } from '../../examples/execsnoop/execsnoop.skel.js';
 import { hello_kern } from '../../examples/hello/hello.skel.js';
 import { xdp_kern } from '../../examples/xdp/xdp.skel.js';
@@ -162,6 +162,48 @@ describe('attach()', () => {
     const before = kernel.openFds.length;
     expect(() => skel.attach()).toThrow(/attach "enter_execve" to tracepoint syscalls\/sys_enter_execve: /);
     expect([kernel.links, kernel.openFds.length]).toEqual([[], before]);
+  });
+
+  it('goes on past what is optional, and reports it', () => {
+    using skel = withoutCore();
+    kernel.failing('linkCreate', 'EPERM', { times: 1 });
+    const { attached, failed } = skel.attach({ optional: ['enter_execve'] });
+    expect(attached).toEqual(['enter_execveat']);
+    expect(failed).toEqual([
+      { program: 'enter_execve', error: expect.objectContaining({ name: 'BpfError', code: 'EPERM' }) },
+    ]);
+    expect(Object.keys(skel.links)).toEqual(['enter_execveat']);
+    // What failed is tried again, what runs is left alone.
+    expect(skel.attach({ optional: 'all' })).toEqual({ attached: ['enter_execve'], failed: [] });
+    expect(skel.attach()).toEqual({ attached: [], failed: [] });
+  });
+
+  it('is still all or nothing for what is not optional', () => {
+    using skel = withoutCore();
+    kernel.failing('linkCreate', 'EPERM');
+    expect(() => skel.attach({ optional: ['enter_execve'] })).toThrow(/attach "enter_execveat"/);
+    expect(kernel.links).toEqual([]);
+    expect(skel.attach({ optional: 'all' }).failed.map(({ program }) => program)).toEqual([
+      'enter_execve',
+      'enter_execveat',
+    ]);
+  });
+
+  it('refuses an optional program that is not there', () => {
+    using skel = withoutCore();
+    const misspelt = { optional: ['enter_exceve'] } as unknown as Parameters<typeof skel.attach>[0];
+    expect(() => skel.attach(misspelt)).toThrow(
+      'attach execsnoop_kern: it has no program "enter_exceve" to be optional; similar names: enter_execve, enter_execveat',
+    );
+  });
+
+  it('lets no mistake pass as a refusal', () => {
+    using skel = withoutCore();
+    const mistake = vi.spyOn(skel.progs.enter_execve, 'attach').mockImplementation(() => {
+      throw new TypeError('mistake');
+    });
+    expect(() => skel.attach({ optional: 'all' })).toThrow('mistake');
+    mistake.mockRestore();
   });
 
   it('leaves out what autoattach says', () => {

@@ -1,10 +1,17 @@
 import { BpfError, printable } from '../errors.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
 import type { Link } from '../link/link.js';
-import { failAfter, releaseAll } from '../link/release.js';
+import { releaseAll } from '../link/release.js';
 import type { BpfMap } from '../map/map.js';
 import type { DataMemory } from '../map/memory.js';
 import type { Program } from '../program/program.js';
+import {
+  type Attachable,
+  type AttachOptions,
+  type AttachReport,
+  attachEach,
+  checkOptional,
+} from './attach-report.js';
 import type { OpenProgram } from './open-object.js';
 
 /** A loaded program with the choice made for it before load. */
@@ -106,6 +113,8 @@ export interface LiveParts {
   readonly maps: ReadonlyMap<string, BpfMap>;
   readonly data: ReadonlyMap<string, DataMemory>;
   readonly programs: readonly LiveProgram[];
+  /** Names of all programs of the object, those that were not loaded included. */
+  readonly declared: readonly string[];
   readonly structOps: readonly LiveStructOps[];
   /** What the verifier said of each program, when load() was asked to keep it. */
   readonly verifierLogs: ReadonlyMap<string, string>;
@@ -124,19 +133,21 @@ export class LiveObject implements Disposable {
   /** What the verifier said, by program; empty unless load() was given a `verifierLogLevel`. */
   readonly verifierLogs: ReadonlyMap<string, string>;
   readonly #programs: readonly LiveProgram[];
+  readonly #declared: readonly string[];
   readonly #structOps: readonly LiveStructOps[];
   readonly #ownership: Ownership;
 
   constructor(
     name: string,
     ownership: Ownership,
-    { maps, data, programs, structOps, verifierLogs }: LiveParts,
+    { maps, data, programs, declared, structOps, verifierLogs }: LiveParts,
   ) {
     this.name = name;
     this.maps = maps;
     this.data = data;
     this.verifierLogs = verifierLogs;
     this.#programs = programs;
+    this.#declared = declared;
     this.#structOps = structOps;
     this.progs = new Map(programs.map(({ program }) => [program.name, program]));
     this.links = this.#links;
@@ -146,27 +157,25 @@ export class LiveObject implements Disposable {
   /**
    * Attaches every program whose SEC() says where, as libbpf's bpf_object__attach_skeleton. Programs that need an
    * argument, such as a device, are left to their own `attach`. On failure what was attached by this call is detached
-   * again and the error is thrown.
+   * again and the error is thrown, unless the program is `optional`: then the report has the error.
+   *
+   * @example
+   * const { failed } = live.attach({ optional: ['on_new_hook'] });
+   * for (const { program, error } of failed) console.error(`${program} is left out: ${error.message}`);
    */
-  attach(): void {
+  attach(options: AttachOptions = {}): AttachReport {
     this.#ownership.assertLive('attach');
-    const made: Link[] = [];
-    try {
-      for (const { name, attach } of this.#attachments()) {
-        if (this.#links.has(name)) continue;
-        const link = attach();
-        if (link === undefined) continue;
-        made.push(link);
-        this.#links.set(name, link);
-        link.onDetach(() => this.#links.delete(name));
-      }
-    } catch (error) {
-      failAfter(error, ...made.reverse().map((link) => () => link.detach()));
-    }
+    const names = [...this.#declared, ...this.#structOps.map(({ name }) => name)];
+    checkOptional(this.name, options, names);
+    const waiting = this.#attachables().filter(({ name }) => !this.#links.has(name));
+    return attachEach(waiting, options, (name, link) => {
+      this.#links.set(name, link);
+      link.onDetach(() => this.#links.delete(name));
+    });
   }
 
   /** Programs in the object's order, then struct_ops maps, which need theirs. */
-  #attachments(): readonly { readonly name: string; attach(): Link | undefined }[] {
+  #attachables(): readonly Attachable[] {
     const programs = this.#programs.filter(({ open }) => open.autoattach);
     return [
       ...programs.map(({ program, open }) => ({

@@ -123,6 +123,7 @@ function build(
     maps: liveMaps(maps, ownership, options.shapes ?? new Map()),
     data: liveData(maps, ownership),
     programs: livePrograms(programs, maps, ownership, options.programs ?? new Map()),
+    declared: [...object.progs.keys()],
     structOps: liveStructOps(maps, structOps, ownership),
     verifierLogs,
   });
