@@ -23,6 +23,7 @@ export type { Link } from './link/link.js';
 export type { Anchor, OrderOptions } from './link/order.js';
 export type { AttachedProgram } from './link/program-name.js';
 export type { SocketTarget } from './link/socket-target.js';
+export type { StructOpsLink } from './link/struct-ops.js';
 export type { UpdatableLink } from './link/updatable-link.js';
 export type { AttachOptions, AttachReport } from './loader/attach-report.js';
 export type { LiveObject } from './loader/live-object.js';
@@ -67,6 +68,7 @@ export type {
   SockMap,
   StackMap,
   StackTraceMap,
+  StructOpsMap,
   Symbolizer,
   TaskOwner,
   TaskStorage,

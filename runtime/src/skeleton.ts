@@ -11,6 +11,7 @@ import type { Link } from './link/link.js';
 import type { AttachOptions, AttachReport } from './loader/attach-report.js';
 import type { LiveObject } from './loader/live-object.js';
 import type { OpenMap, OpenProgram } from './loader/open-object.js';
+import type { StructOpsMap } from './map/index.js';
 import type { BpfMap, MapShape } from './map/map.js';
 import type { OwnedMap } from './map/owned.js';
 import { sectionIdentifier } from './object/globals.js';
@@ -56,17 +57,24 @@ export type OpenSkeleton<D extends Description, Live> = {
   [Symbol.dispose](): void;
 } & { readonly [S in keyof D['globals']]: OpenGlobals<D['globals'][S]> };
 
+/** Names of what attach() may attach: programs, and maps of struct_ops. */
+type Attached<D extends Description> =
+  | (keyof D['progs'] & string)
+  | {
+      [M in keyof D['maps'] & string]: MapOf<D['maps'][M]> extends StructOpsMap ? M : never;
+    }[keyof D['maps'] & string];
+
 /** An object in the kernel. */
 export type LiveSkeleton<D extends Description> = {
   readonly maps: { readonly [M in keyof D['maps']]: MapOf<D['maps'][M]> };
   readonly progs: { readonly [P in keyof D['progs']]: ProgramOf<D['progs'][P]> };
-  /** What attach() attached, by program. */
-  readonly links: { readonly [P in keyof D['progs']]?: Link };
+  /** What attach() attached, by program or struct_ops map. */
+  readonly links: { readonly [P in Attached<D>]?: Link };
   /**
    * Attaches every program whose SEC() says where. All or nothing, but for programs that are `optional`:
    * `attach({ optional: ['on_new_hook'] }).failed` says which of those this kernel refuses, and why.
    */
-  attach(options?: AttachOptions<keyof D['progs'] & string>): AttachReport<keyof D['progs'] & string>;
+  attach(options?: AttachOptions<Attached<D>>): AttachReport<Attached<D>>;
   /** Ends every attachment; maps, programs and globals stay usable. */
   detach(): void;
   /** Detaches and gives everything back to the kernel. Idempotent; also what `using` calls. */

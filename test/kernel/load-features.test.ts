@@ -1,7 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { isBpfError, type LoadableObject, openObject } from '@bpfskel/runtime';
+import {
+  isBpfError,
+  type LiveObject,
+  type LoadableObject,
+  openObject,
+  type StructOpsMap,
+} from '@bpfskel/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import type { LoadOptions } from '../../runtime/src/loader/load.js';
@@ -168,6 +174,45 @@ describe.runIf(structOps)('a congestion control', () => {
       expect(congestionControls()).not.toContain(registered);
     }
     expect(descriptors()).toBe(before);
+  });
+
+  const map = (live: LiveObject, name: string) => live.maps.get(name) as unknown as StructOpsMap;
+
+  it('is registered alone, by its map', () => {
+    const before = descriptors();
+    {
+      using live = load(only('by_value', ...programs));
+      const link = map(live, 'by_value').attach();
+      expect(congestionControls()).toContain('bpfskel_value');
+      link.detach();
+      expect(congestionControls()).not.toContain('bpfskel_value');
+      expect(() => live.attach()).toThrow(
+        'is registered once (EBUSY). Declare it in SEC(".struct_ops.link")',
+      );
+    }
+    expect(descriptors()).toBe(before);
+  });
+
+  it.runIf(structOpsLinks)('of links is registered again, and another map takes its place', () => {
+    using live = load(only('by_link', 'in_its_place', ...programs));
+    map(live, 'by_link').attach().detach();
+    using link = map(live, 'by_link').attach();
+    expect(() => map(live, 'in_its_place').attach()).toThrow('something of its name is registered already');
+    link.update(map(live, 'in_its_place'));
+    expect(congestionControls()).toContain('bpfskel_link');
+    link.update(map(live, 'by_link'));
+    link.detach();
+    expect(congestionControls()).not.toContain('bpfskel_link');
+  });
+
+  it.runIf(structOpsLinks)('gives its place to none of another name, or without links', () => {
+    using live = load(only('by_link', 'by_value', ...programs));
+    using link = map(live, 'by_link').attach();
+    expect(() => link.update(map(live, 'by_value'))).toThrow(
+      'update link of "by_link" to "by_value": the kernel takes a map of the same struct_ops',
+    );
+    expect(congestionControls()).toContain('bpfskel_link');
+    expect(congestionControls()).not.toContain('bpfskel_value');
   });
 
   it('is registered once under its name', () => {

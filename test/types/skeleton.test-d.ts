@@ -21,6 +21,7 @@ import { contexts } from '../golden/contexts/expected.skel.ts';
 import { globals } from '../golden/globals/expected.skel.ts';
 import { maps, type Stats } from '../golden/maps/expected.skel.ts';
 import { ringbuf } from '../golden/ringbuf/expected.skel.ts';
+import { struct_ops } from '../golden/struct_ops/expected.skel.ts';
 import { Counters } from '../golden/u64_number/expected.skel.ts';
 import { Value } from '../golden/union/expected.skel.ts';
 
@@ -127,6 +128,11 @@ export function programs(): void {
   some.attach({ optional: 'all' });
   // @ts-expect-error a program that is not there
   some.attach({ optional: ['enter_exceve'] });
+
+  using registers = struct_ops.openAndLoad();
+  registers.attach({ optional: ['calm'] }).attached satisfies readonly ('calm' | 'ssthresh')[];
+  registers.maps.calm.attach().update(registers.maps.calm);
+  registers.links.calm?.detach();
 
   using runnable = contexts.openAndLoad();
   const { context, returnValue } = runnable.progs.add.run({ a: 1n, b: 2, result: 0n });

@@ -1,7 +1,9 @@
+import { BpfError, printable } from '../errors.js';
+import { ERRNO } from '../kernel/errno.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE, BPF_F_LINK } from '../uapi.js';
-import { attachError } from './attach-error.js';
-import { Link } from './link.js';
+import { type Attachment, attachError, errnoOf, type Reason, refusal } from './attach-error.js';
+import { Link, type LinkParts } from './link.js';
 
 /** A struct_ops map to register with its subsystem. */
 export interface StructOpsAttachment {
@@ -15,21 +17,98 @@ export interface StructOpsAttachment {
   readonly value: Uint8Array;
 }
 
+/** What a link can be given in the place of its map: a struct_ops map of the same type. */
+export interface Registrable {
+  readonly name: string;
+  readonly registration: { readonly fd: Fd; readonly value: Uint8Array } | undefined;
+}
+
+/** A struct_ops map that is registered. */
+export class StructOpsLink extends Link {
+  readonly #kernel: Kernel;
+
+  constructor(parts: LinkParts) {
+    super(parts);
+    this.#kernel = parts.kernel;
+  }
+
+  /**
+   * Puts another map of the same struct_ops in this one's place, without a moment in which neither is registered. Both are
+   * of `SEC(".struct_ops.link")`; a congestion control keeps its name. Linux 6.4. As libbpf's bpf_link__update_map.
+   */
+  update(map: Registrable): void {
+    const link = this.bpfLink('update');
+    const head = `update link of "${printable(this.program)}" to "${printable(map.name)}"`;
+    const { registration } = map;
+    // To write the value of another map would register it, for ever.
+    if (registration === undefined)
+      throw new BpfError('EINVAL', `${head}: ${unfit}`, { errno: ERRNO.EINVAL });
+    try {
+      register(this.#kernel, registration.fd, registration.value);
+      this.#kernel.linkUpdate(link, registration.fd);
+    } catch (error) {
+      throw refusal(head, error, whyNotUpdated(error));
+    }
+  }
+}
+
 /**
  * Registers a struct_ops map: writing its value does (Linux 5.6), or a bpf_link for those of `.struct_ops.link` (6.4).
  * As libbpf's bpf_map__attach_struct_ops.
  */
-export function attachStructOps({ kernel, name, map, flags, value }: StructOpsAttachment): Link {
-  const attachment = { program: name, target: 'struct_ops' };
+export function attachStructOps({ kernel, name, map, flags, value }: StructOpsAttachment): StructOpsLink {
+  const attachment: Attachment = { program: name, target: 'struct_ops' };
   const key = new Uint8Array(4);
+  const linked = (flags & BPF_F_LINK) !== 0;
   try {
-    kernel.mapUpdate(map, key, value);
-    if ((flags & BPF_F_LINK) === 0) {
-      return new Link({ kernel, ...attachment, release: () => void kernel.mapDelete(map, key) });
+    if (!linked) {
+      kernel.mapUpdate(map, key, value);
+      return new StructOpsLink({ kernel, ...attachment, release: () => void kernel.mapDelete(map, key) });
     }
+    register(kernel, map, value);
     const fd = kernel.linkCreate({ prog: map, attachType: BPF_ATTACH_TYPE.STRUCT_OPS });
-    return new Link({ kernel, ...attachment, fd, release: () => kernel.close(fd) });
+    return new StructOpsLink({ kernel, ...attachment, fd, release: () => kernel.close(fd) });
   } catch (error) {
-    throw attachError(attachment, error);
+    throw attachError(attachment, error, whyNot(error, linked));
+  }
+}
+
+/** The value of a map that links hold is written once, before its first link: EBUSY says that it was. */
+function register(kernel: Kernel, map: Fd, value: Uint8Array): void {
+  try {
+    kernel.mapUpdate(map, new Uint8Array(4), value);
+  } catch (error) {
+    if (errnoOf(error) !== 'EBUSY') throw error;
+  }
+}
+
+function whyNot(error: unknown, linked: boolean): Reason | undefined {
+  switch (errnoOf(error)) {
+    case 'EEXIST':
+      return { why: 'something of its name is registered already' };
+    case 'EBUSY':
+      return linked
+        ? undefined
+        : {
+            why: 'it is registered, or was: a map of SEC(".struct_ops") is registered once',
+            hint: 'Declare it in SEC(".struct_ops.link") (Linux 6.4)',
+          };
+    default:
+      return undefined;
+  }
+}
+
+const unfit = 'the kernel takes a map of the same struct_ops, of SEC(".struct_ops.link"), with the same name';
+
+function whyNotUpdated(error: unknown): Reason | undefined {
+  switch (errnoOf(error)) {
+    case 'EINVAL':
+      return {
+        why: 'the kernel takes a map of the same struct_ops, of SEC(".struct_ops.link"), with the same name',
+      };
+    case 'EOPNOTSUPP':
+      return { why: 'its subsystem exchanges nothing while it is registered' };
+    default:
+      return undefined;
   }
 }

@@ -1,5 +1,6 @@
 import { BpfError, printable } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
+import type { Link } from '../link/link.js';
 import { attachStructOps } from '../link/struct-ops.js';
 import { UsdtSpecs, usdtMapNames } from '../link/usdt-specs.js';
 import { mapKindOf } from '../map/kinds.js';
@@ -63,6 +64,7 @@ function handleOf({ open, fd, attributes, inner, arena }: CreatedMap, ownership:
 
 export function liveMaps(
   created: readonly CreatedMap[],
+  structOps: StructOpsMaps,
   ownership: Ownership,
   shapes: MapShapes,
 ): Map<string, BpfMap> {
@@ -72,7 +74,12 @@ export function liveMaps(
       const { type, flags } = map.attributes;
       // A skeleton's kind is of the declared type; its types of keys and values hold for another one too.
       const kind = map.open.retyped || shape === undefined ? mapKindOf(type, flags) : shape.kind;
-      return [map.open.name, kind.open(handleOf(map, ownership), shape?.key, shape?.value, shape?.inner)];
+      const value = structOps.get(map.open.name)?.value;
+      const handle = {
+        ...handleOf(map, ownership),
+        ...(value && { structOps: { value, own: (link: Link) => ownership.link(link) } }),
+      };
+      return [map.open.name, kind.open(handle, shape?.key, shape?.value, shape?.inner)];
     }),
   );
 }

@@ -120,7 +120,7 @@ function build(
   fillProgramArrays(object, kernel, maps, programs);
   fillStructOps(structOps, programs);
   return new LiveObject(object.name, ownership, {
-    maps: liveMaps(maps, ownership, options.shapes ?? new Map()),
+    maps: liveMaps(maps, structOps, ownership, options.shapes ?? new Map()),
     data: liveData(maps, ownership),
     programs: livePrograms(programs, maps, ownership, options.programs ?? new Map()),
     declared: [...object.progs.keys()],

@@ -31,6 +31,7 @@ export * from './sockhash.js';
 export * from './sockmap.js';
 export * from './stack.js';
 export * from './stack-trace.js';
+export * from './struct-ops.js';
 export * from './task-storage.js';
 export * from './user-ringbuf.js';
 export * from './xskmap.js';

@@ -1,5 +1,6 @@
 import type { Codec } from '../codec/codec.js';
 import type { Fd, Kernel, MapCreate, MapInfo, Mapping } from '../kernel/kernel.js';
+import type { Link } from '../link/link.js';
 import { operationError } from './map-error.js';
 
 /** What a live map is given by its object. */
@@ -20,6 +21,8 @@ export interface MapHandle {
   readonly inner?: InnerMaps;
   /** Of arenas that load() mapped into memory, before any program could use them. */
   readonly arena?: Mapping;
+  /** Of struct_ops maps: the kernel's struct, and who keeps what registers it. */
+  readonly structOps?: { readonly value: Uint8Array; own(link: Link): Link };
   /** The live descriptor; throws ERR_BPF_STATE once the object is destroyed. */
   fd(): Fd;
   /** Runs when the object is destroyed, before the descriptor is closed: streams end, mappings go. */

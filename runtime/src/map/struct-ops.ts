@@ -1,0 +1,50 @@
+import { BpfError, printable } from '../errors.js';
+import { attachStructOps, type StructOpsLink } from '../link/struct-ops.js';
+import { BPF_F_LINK, BPF_MAP_TYPE } from '../uapi.js';
+import { BpfMap, type MapHandle, type MapShape, mapKind } from './map.js';
+
+/**
+ * BPF_MAP_TYPE_STRUCT_OPS: functions that a subsystem of the kernel calls, such as a TCP congestion control. Declared in
+ * `SEC(".struct_ops.link")` (Linux 6.4) or `SEC(".struct_ops")` (Linux 5.6).
+ */
+export class StructOpsMap extends BpfMap {
+  /**
+   * Registers this map alone with its subsystem, until the link is detached. A map of `SEC(".struct_ops")` is registered
+   * by its value: once, and without a bpf_link.
+   *
+   * @example
+   * using link = skel.maps.reno_like.attach();
+   * link.update(skel.maps.cubic_like);
+   */
+  attach(): StructOpsLink {
+    const { name, flags, kernel, structOps } = this.handle;
+    if (structOps === undefined) {
+      throw new BpfError(
+        'ERR_BPF_ARGUMENT',
+        `attach map "${printable(name)}": its functions are not known here; attach it with the object that declares it`,
+      );
+    }
+    const link = attachStructOps({ kernel, name, map: this.fd, flags, value: structOps.value });
+    structOps.own(link);
+    return link;
+  }
+
+  /** What a link of another map takes in its place; undefined for a map that links do not hold. */
+  get registration(): { readonly fd: number; readonly value: Uint8Array } | undefined {
+    const { structOps, flags } = this.handle;
+    return structOps === undefined || (flags & BPF_F_LINK) === 0
+      ? undefined
+      : { fd: this.fd, value: structOps.value };
+  }
+}
+
+/** `structOps()`: a BPF_MAP_TYPE_STRUCT_OPS in a skeleton. */
+export const structOps = mapKind(
+  {
+    kindName: 'structOps',
+    types: [BPF_MAP_TYPE.STRUCT_OPS],
+    codecs: [],
+    open: (handle: MapHandle) => new StructOpsMap(handle),
+  },
+  (kind) => (): MapShape<StructOpsMap> => ({ kind }),
+);
