@@ -121,6 +121,7 @@ describe('byte offsets agree with this kernel', () => {
     ...Object.fromEntries(
       uprobeMulti.map((name) => [`uprobe_multi_${name}`, uapi.kernelVersion(6, 6)] as const),
     ),
+    cookie: uapi.kernelVersion(6, 10),
     log_true_size: uapi.kernelVersion(6, 4),
     value_type_btf_obj_fd: uapi.kernelVersion(6, 9),
     map_token_fd: uapi.kernelVersion(6, 9),

@@ -208,3 +208,20 @@ it('a kind that the kernel does not run on data is refused with those it does ru
     /run "never": the kernel runs no programs of SEC\("kprobe\/do_nanosleep"\) on given data .*XDP, SCHED_CLS/,
   );
 });
+
+describe('a raw tracepoint program that may write', () => {
+  it('changes what the tracepoint gives, for as long as it is attached', () => {
+    const object = openObject(path);
+    for (const each of object.progs.values()) each.autoload = ['fail_runs', 'xdp_count'].includes(each.name);
+    using other = object.load();
+    const named = <P extends Program>(name: string) => other.progs.get(name) as unknown as P;
+    const data = other.data.get('.bss')?.view();
+    const run = () => named<XdpProgram>('xdp_count').run(packet(9)).action;
+    // target_pid, behind `runs`.
+    data?.setInt32(8, process.pid, true);
+    const link = named<RawTracepointProgram>('fail_runs').attach();
+    expect(run).toThrow('run "xdp_count": bpf(BPF_PROG_TEST_RUN): bad message (EBADMSG)');
+    link.detach();
+    expect(run()).toBe('XDP_PASS');
+  });
+});

@@ -62,6 +62,19 @@ int xdp_count(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+int target_pid;
+
+// Makes runs of this process fail: the tracepoint gives what they are about to answer.
+SEC("?raw_tp.w/bpf_test_finish")
+int fail_runs(struct bpf_raw_tracepoint_args *ctx)
+{
+	int *err = (void *)ctx->args[0];
+
+	if (bpf_get_current_pid_tgid() >> 32 == target_pid)
+		*err = -74;
+	return 0;
+}
+
 SEC("kprobe/do_nanosleep")
 int never(void *ctx)
 {

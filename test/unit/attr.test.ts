@@ -374,6 +374,11 @@ describe('a bpf_attr', () => {
       () => attrs.rawTracepointAttr(4, 'sys_enter', addresses()),
       '1000 . 4',
     ],
+    [
+      'opens a raw tracepoint with a cookie',
+      () => attrs.rawTracepointAttr(4, 'sys_enter', addresses(), 5n),
+      '1000 . 4 . 5 .',
+    ],
     ['opens what BTF already names', () => attrs.rawTracepointAttr(4, undefined, addresses()), '. . 4'],
     ['pins', () => attrs.objectAttr('/sys/fs/bpf/x', 4, addresses()), '1000 . 4'],
     ['opens what is pinned', () => attrs.objectAttr('/sys/fs/bpf/x', undefined, addresses()), '1000 .'],

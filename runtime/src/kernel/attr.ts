@@ -91,7 +91,7 @@ export const ATTR = {
   },
   info: { bpf_fd: 0, info_len: 4, info: 8 },
   nextId: { start_id: 0, next_id: 4 },
-  rawTracepoint: { name: 0, prog_fd: 8 },
+  rawTracepoint: { name: 0, prog_fd: 8, cookie: 16 },
   btfLoad: { btf: 0, btf_log_buf: 8, btf_size: 16, btf_log_size: 20, btf_log_level: 24 },
   linkCreate: {
     prog_fd: 0,
@@ -307,10 +307,16 @@ export function progBindMapAttr(prog: Fd, map: Fd): Fields {
   return new Fields(ATTR_SIZE).u32(ATTR.progBindMap.prog_fd, prog).u32(ATTR.progBindMap.map_fd, map);
 }
 
-export function rawTracepointAttr(prog: Fd, name: string | undefined, addressOf: AddressOf): Fields {
+export function rawTracepointAttr(
+  prog: Fd,
+  name: string | undefined,
+  addressOf: AddressOf,
+  cookie?: bigint,
+): Fields {
   return new Fields(ATTR_SIZE, addressOf)
     .string(ATTR.rawTracepoint.name, name)
-    .u32(ATTR.rawTracepoint.prog_fd, prog);
+    .u32(ATTR.rawTracepoint.prog_fd, prog)
+    .u64(ATTR.rawTracepoint.cookie, cookie);
 }
 
 /** BPF_OBJ_PIN, or BPF_OBJ_GET without `fd`. */

@@ -331,8 +331,8 @@ export function linkCalls(libc: Libc): LinkCalls {
         if (errno !== ERRNO.EINTR) throw syscallError('read', errno);
       }
     },
-    rawTracepointOpen: (prog, name) =>
-      bpf.open('RAW_TRACEPOINT_OPEN', attrs.rawTracepointAttr(prog, name, bpf.addressOf), name),
+    rawTracepointOpen: (prog, name, cookie) =>
+      bpf.open('RAW_TRACEPOINT_OPEN', attrs.rawTracepointAttr(prog, name, bpf.addressOf, cookie), name),
     pin(fd, path) {
       if (bpf.attempt('OBJ_PIN', attrs.objectAttr(path, fd, bpf.addressOf)) < 0) {
         throw syscallError(nameOf('OBJ_PIN'), libc.errno(), path, { hint: pinHint(path) });

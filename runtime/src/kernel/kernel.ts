@@ -74,8 +74,8 @@ export interface Kernel extends ProgCalls, LinkCalls, TrafficCalls {
   /** BPF_PROG_ATTACH: an attachment without a bpf_link, which lasts until progDetach or the end of its target. */
   progAttach(attach: ProgAttach): void;
   progDetach(detach: ProgDetach): void;
-  /** BPF_RAW_TRACEPOINT_OPEN; `name` undefined for BTF-typed programs (tp_btf, fentry, lsm) on older kernels. */
-  rawTracepointOpen(prog: Fd, name?: string): Fd;
+  /** BPF_RAW_TRACEPOINT_OPEN; `name` undefined for BTF-typed programs (tp_btf, fentry, lsm) on older kernels. Cookies since 6.10. */
+  rawTracepointOpen(prog: Fd, name?: string, cookie?: bigint): Fd;
   pin(fd: Fd, path: string): void;
   /** Opens what is pinned at `path`. */
   pinned(path: string): Fd;

@@ -9,6 +9,12 @@ import { BPF_F_TEST_RUN_ON_CPU, BPF_PROG_TYPE } from '../uapi.js';
 import { kind, Program } from './program.js';
 import { type RunResult, testRun } from './test-run.js';
 
+/** How {@link RawTracepointProgram.attach} attaches. */
+export interface RawTracepointOptions {
+  /** What bpf_get_attach_cookie() gives the program. Linux 6.10. */
+  readonly cookie?: bigint;
+}
+
 /** How {@link RawTracepointProgram.run} runs. */
 export interface RawTracepointRun {
   /** The CPU to run on; this one when absent. */
@@ -21,7 +27,7 @@ export class RawTracepointProgram extends Program {
    * Attaches to the tracepoint `name` (no category), or without it to the one its SEC() names. Each call makes one
    * more link; before Linux 6.10 not twice to the same tracepoint. Throws a BpfError that names what this kernel lacks: the tracepoint, a capability.
    */
-  attach(name: string = this.target): Link {
+  attach(name: string = this.target, { cookie = 0n }: RawTracepointOptions = {}): Link {
     const { kernel } = this.handle;
     const attachment = { program: this.name, target: `raw tracepoint ${name}`.trim() };
     if (name === '') {
@@ -32,10 +38,11 @@ export class RawTracepointProgram extends Program {
     }
     const prog = this.fd;
     try {
-      const fd = kernel.rawTracepointOpen(prog, name);
+      const fd =
+        cookie === 0n ? kernel.rawTracepointOpen(prog, name) : kernel.rawTracepointOpen(prog, name, cookie);
       return this.handle.own(new Link({ kernel, ...attachment, fd, release: () => kernel.close(fd) }));
     } catch (error) {
-      throw attachError(attachment, error, why(kernel, error, name));
+      throw attachError(attachment, error, why(kernel, error, name, cookie));
     }
   }
 
@@ -56,8 +63,15 @@ export class RawTracepointProgram extends Program {
   }
 }
 
-function why(kernel: Kernel, error: unknown, name: string): Reason | undefined {
+function why(kernel: Kernel, error: unknown, name: string, cookie: bigint): Reason | undefined {
   const errno = errnoOf(error);
+  // The kernel takes no request with more in it than it knows.
+  if (cookie !== 0n && errno === 'E2BIG') {
+    return {
+      why: `raw tracepoints take a cookie since Linux 6.10 and this is ${kernel.release}`,
+      unsupported: { feature: 'cookies of raw tracepoints', since: '6.10' },
+    };
+  }
   if (errno === 'EPERM' || errno === 'EACCES') return whyRefused(kernel, ['CAP_BPF', 'CAP_PERFMON']);
   if (errno === 'EEXIST') return attachedAlready;
   if (errno !== 'ENOENT') return undefined;

@@ -127,10 +127,10 @@ export class FakeAttachments {
     return this.#open({ via: 'link', program, attachType, target: map.name, flags, cookie: 0n });
   }
 
-  rawTracepoint(prog: Fd, name = ''): Fd {
+  rawTracepoint(prog: Fd, name = '', cookie = 0n): Fd {
     const { program } = this.#descriptors.get(prog, 'program', 'bpf(BPF_RAW_TRACEPOINT_OPEN)');
     const attachType = program.expectedAttachType;
-    return this.#open({ via: 'raw_tracepoint', program, attachType, target: name, flags: 0, cookie: 0n });
+    return this.#open({ via: 'raw_tracepoint', program, attachType, target: name, flags: 0, cookie });
   }
 
   update(fd: Fd, prog: Fd): void {

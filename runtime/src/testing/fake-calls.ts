@@ -166,9 +166,12 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
     return this.descriptors.get(iter, 'file', 'read').file.read(buffer);
   }
 
-  rawTracepointOpen(prog: Fd, name?: string): Fd {
+  rawTracepointOpen(prog: Fd, name?: string, cookie = 0n): Fd {
     this.enter('rawTracepointOpen', name);
-    return this.attachments.rawTracepoint(prog, name);
+    if (cookie !== 0n && this.version < kernelVersion(6, 10)) {
+      throw refusal('bpf(BPF_RAW_TRACEPOINT_OPEN)', 'E2BIG', name);
+    }
+    return this.attachments.rawTracepoint(prog, name, cookie);
   }
 
   pin(fd: Fd, path: string): void {
