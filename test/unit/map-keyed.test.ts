@@ -250,6 +250,15 @@ describe.each([
 });
 
 describe('a per-CPU hash map of small values', () => {
+  it('says how many bytes all CPUs take when it is given others', () => {
+    const kernel = fakeKernel({ cpus: 32 });
+    const type = BPF_MAP_TYPE.PERCPU_HASH;
+    const { map } = liveMap(kernel, percpuHash(u32, u32), { ...attributes, type, valueSize: 80 });
+    expect(() => map.setBytes(1, new Uint8Array(960))).toThrow(
+      'value of map "stats": takes 2560 bytes, 80 for each of 32 possible CPUs; 960 were given',
+    );
+  });
+
   it('has each at a multiple of 8 bytes', () => {
     const kernel = fakeKernel({ cpus: 2 });
     const type = BPF_MAP_TYPE.PERCPU_HASH;

@@ -6,6 +6,7 @@ import type { Reason } from '../link/attach-error.js';
 import { type Capability, missingCapabilities, whyRefused } from '../link/privilege.js';
 import { readText } from '../link/text.js';
 import { BPF_MAP_TYPE, BPF_PROG_TYPE, kernelVersion } from '../uapi.js';
+import { brokenRule } from './map-rules.js';
 import { mapTypeSince, progTypeSince, sinceOf } from './since.js';
 
 /** What was asked of the kernel when it refused. */
@@ -120,46 +121,8 @@ function tooOld(kernel: Kernel, request: Request): Reason | undefined {
 
 /** The rules of the commonest maps that the kernel only answers with EINVAL. */
 function badShape(kernel: Kernel, request: Request): Reason | undefined {
-  const why = 'map' in request ? misshapen(kernel, request.map) : undefined;
+  const why = 'map' in request ? brokenRule(kernel, request.map) : undefined;
   return why === undefined ? undefined : { why };
-}
-
-function misshapen(kernel: Kernel, map: MapCreate): string | undefined {
-  switch (map.type) {
-    case BPF_MAP_TYPE.RINGBUF:
-    case BPF_MAP_TYPE.USER_RINGBUF:
-      return badRing(kernel, map);
-    case BPF_MAP_TYPE.ARRAY:
-    case BPF_MAP_TYPE.PERCPU_ARRAY:
-    case BPF_MAP_TYPE.PROG_ARRAY:
-    case BPF_MAP_TYPE.PERF_EVENT_ARRAY:
-      if (map.keySize !== 4) return `keys of array maps have 4 bytes, these ${map.keySize}`;
-      break;
-    case BPF_MAP_TYPE.QUEUE:
-    case BPF_MAP_TYPE.STACK:
-      if (map.keySize !== 0) return `queues and stacks have no key, this one of ${map.keySize} bytes`;
-      break;
-    case BPF_MAP_TYPE.HASH:
-    case BPF_MAP_TYPE.LRU_HASH:
-    case BPF_MAP_TYPE.PERCPU_HASH:
-    case BPF_MAP_TYPE.LRU_PERCPU_HASH:
-      if (map.keySize === 0) return 'a hash map needs a key; this one has a key size of 0';
-      break;
-    default:
-      return undefined;
-  }
-  return map.maxEntries === 0 ? 'max_entries is 0; set it in the C source or before load' : undefined;
-}
-
-function badRing(kernel: Kernel, map: MapCreate): string | undefined {
-  if (map.keySize !== 0 || map.valueSize !== 0) {
-    return `a ring buffer has neither key nor value size, this one ${map.keySize} and ${map.valueSize}`;
-  }
-  const size = map.maxEntries;
-  if (size === 0 || (size & (size - 1)) !== 0 || size % kernel.pageSize !== 0) {
-    return `the size of a ring buffer is a power of two and a multiple of the page size ${kernel.pageSize}, not ${size}`;
-  }
-  return undefined;
 }
 
 function tooLarge(map: MapCreate): Reason {

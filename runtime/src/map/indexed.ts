@@ -2,9 +2,9 @@ import type { Codec } from '../codec/codec.js';
 import { BPF_ANY } from '../uapi.js';
 import { setMany } from './batch.js';
 import { BpfMap, type MapHandle } from './map.js';
-import { indexError, mapText, updateError } from './map-error.js';
+import { indexError, updateError } from './map-error.js';
 import { type GetOptions, getFlags } from './options.js';
-import { raw } from './raw.js';
+import { rawValue } from './sizes.js';
 import { walk } from './walk.js';
 
 /** A map whose keys are the integers from 0 to `length - 1`. Every element is there from the start, as zeros. */
@@ -86,7 +86,7 @@ export abstract class IndexedMap<V> extends BpfMap implements Iterable<V> {
   /** Writes the bytes of an element as they are. They must be exactly as many as a lookup gives. */
   setBytes(index: number, bytes: Uint8Array, options?: GetOptions): this {
     this.#writeKey('set', index);
-    raw(this.#valueBytes.length, `value of ${mapText(this.handle)}`).write(this.#valueView, 0, bytes);
+    rawValue(this.handle, this.#valueBytes.length).write(this.#valueView, 0, bytes);
     this.#update(index, options);
     return this;
   }

@@ -2,9 +2,9 @@ import type { Codec } from '../codec/codec.js';
 import { BPF_ANY } from '../uapi.js';
 import { deleteMany, setMany } from './batch.js';
 import { BpfMap, type MapHandle } from './map.js';
-import { isUnsupported, mapText, operationError, updateError } from './map-error.js';
+import { isUnsupported, operationError, updateError } from './map-error.js';
 import { type GetOptions, getFlags, type SetOptions, setFlags } from './options.js';
-import { raw } from './raw.js';
+import { rawValue } from './sizes.js';
 import { countEntries, removeAll, walk } from './walk.js';
 
 const noOptions: SetOptions = {};
@@ -61,7 +61,7 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
 
   /** Writes the bytes of a value as they are. They must be exactly as many as a lookup gives. */
   setBytes(key: K, bytes: Uint8Array, options: SetOptions = noOptions): this {
-    raw(this.#valueBytes.length, `value of ${mapText(this.handle)}`).write(this.#valueView, 0, bytes);
+    rawValue(this.handle, this.#valueBytes.length).write(this.#valueView, 0, bytes);
     this.#update(key, options);
     return this;
   }

@@ -26,6 +26,29 @@ export function valueCodec(handle: MapHandle, codec: Codec<unknown> | undefined)
   return codec;
 }
 
+/**
+ * What takes a value's bytes as they are, and refuses another number of them. `size` is what a lookup fills:
+ * for per-CPU maps, all CPUs.
+ */
+export function rawValue(handle: MapHandle, size: number): Codec<Uint8Array> {
+  const what = `value of ${mapText(handle)}`;
+  const stride = perCpuStride(handle.valueSize);
+  const plain = raw(size, what);
+  if (size === handle.valueSize) return plain;
+  return {
+    ...plain,
+    write(view, offset, value) {
+      if (value.length !== size) {
+        throw new BpfError(
+          'ERR_BPF_LAYOUT',
+          `${what}: takes ${size} bytes, ${stride} for each of ${size / stride} possible CPUs; ${value.length} were given`,
+        );
+      }
+      plain.write(view, offset, value);
+    },
+  };
+}
+
 function misfit(what: string, codec: number, map: number): BpfError {
   return new BpfError(
     'ERR_BPF_LAYOUT',
