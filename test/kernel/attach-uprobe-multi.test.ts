@@ -18,7 +18,11 @@ const at = (functions: string, what = 'uprobe.multi') => `${what}/${probed.progr
 
 const kinds: [section: string, when: boolean, attach: (counter: Counter) => Link][] = [
   ['uprobe.multi', true, ({ handle }) => new UprobeMultiProgram(handle).attach()],
-  ['uprobe.multi.s', kernelHas.uprobeMulti, ({ handle }) => new UprobeMultiProgram(handle).attach()],
+  [
+    'uprobe.multi.s',
+    kernelHas.uprobeMulti && kernelHas.patience,
+    ({ handle }) => new UprobeMultiProgram(handle).attach(),
+  ],
   ['uretprobe.multi', true, ({ handle }) => new UretprobeMultiProgram(handle).attach()],
   ['uprobe.session', kernelHas.uprobeSessions, ({ handle }) => new UprobeSessionProgram(handle).attach()],
 ];
@@ -128,7 +132,7 @@ describe('a program on many functions of a binary', () => {
       /there is no process 4000000/,
     ],
   ];
-  it.each(refusals)('is refused with %s', (_what, options, text) => {
+  it.runIf(kernelHas.patience).each(refusals)('is refused with %s', (_what, options, text) => {
     const probe = program();
     expect(() => probe.attach(options)).toThrow(BpfError);
     expectRefusal(() => probe.attach(options), text);

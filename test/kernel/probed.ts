@@ -59,8 +59,18 @@ export class ProbedProcess implements AsyncDisposable {
 
   /** `program` may be a copy in another folder. */
   static async start(program = probed.program): Promise<ProbedProcess> {
+    return await ProbedProcess.#start([program, '-']);
+  }
+
+  /** In a file system of its own, as a container has: it runs `/mnt/probed`, which nobody else sees. */
+  static async startInside(): Promise<ProbedProcess> {
+    const script = `mount -t tmpfs inside /mnt && cp ${probed.program} /mnt/probed && exec /mnt/probed -`;
+    return await ProbedProcess.#start(['unshare', '--mount', 'sh', '-c', script]);
+  }
+
+  static async #start([program = '', ...args]: readonly string[]): Promise<ProbedProcess> {
     const env = { ...process.env, LD_LIBRARY_PATH: folder };
-    const running = new ProbedProcess(spawn(program, ['-'], { env }));
+    const running = new ProbedProcess(spawn(program, args, { env }));
     await running.#read('ready\n');
     return running;
   }

@@ -127,8 +127,20 @@ export class SymbolTable {
   }
 }
 
-/** The tables of a file in the order libbpf searches them: dynamic first. A stripped file has no other, a static one no dynamic one. */
+/** The symbols that a stripped file keeps, or all, which it does not. */
+export type SymbolTableKind = 'exported' | 'all';
+
+const types = { exported: FileSectionType.DYNSYM, all: FileSectionType.SYMTAB } as const;
+
+/** The tables of a file, in the order that is asked for; each is read when its turn comes. */
+export function* symbolTablesOf(elf: ElfFile, kinds: readonly SymbolTableKind[]): Generator<SymbolTable> {
+  for (const kind of kinds) {
+    const section = elf.sectionOf(types[kind]);
+    if (section !== undefined) yield new SymbolTable(elf, section);
+  }
+}
+
+/** Both tables: a stripped file has no other than the exported one, a static one has none of that. */
 export function symbolTables(elf: ElfFile): readonly SymbolTable[] {
-  const sections = [elf.sectionOf(FileSectionType.DYNSYM), elf.sectionOf(FileSectionType.SYMTAB)];
-  return sections.flatMap((section) => (section === undefined ? [] : [new SymbolTable(elf, section)]));
+  return [...symbolTablesOf(elf, ['exported', 'all'])];
 }

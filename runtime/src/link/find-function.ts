@@ -1,5 +1,5 @@
 import type { ElfFile } from './elf-file.js';
-import { FileSymbolBinding, FileSymbolType, type SymbolTable, symbolTables } from './elf-symbols.js';
+import { FileSymbolBinding, FileSymbolType, type SymbolTable, symbolTablesOf } from './elf-symbols.js';
 import { globMatch } from './glob.js';
 
 /** A function found by name, or what stands against it. */
@@ -29,7 +29,7 @@ interface Wanted {
 export function findFunctions(elf: ElfFile, names: readonly string[]): FoundFunction[] {
   const wanted = names.map(wantedOf);
   let open = wanted;
-  for (const table of symbolTables(elf)) {
+  for (const table of symbolTablesOf(elf, ['exported', 'all'])) {
     collect(table, open);
     open = open.filter(({ matches }) => matches.length === 0);
     if (open.length === 0) break;
@@ -53,7 +53,7 @@ export interface MatchedFunction {
  * a place that has several names is there once: the program is to run once when it is called.
  */
 export function matchFunctions(elf: ElfFile, pattern: string): readonly MatchedFunction[] {
-  for (const table of [...symbolTables(elf)].reverse()) {
+  for (const table of symbolTablesOf(elf, ['all', 'exported'])) {
     const found = new Map<number, string>();
     for (let index = 0; index < table.count; index++) {
       if (table.type(index) !== FileSymbolType.FUNC) continue;
