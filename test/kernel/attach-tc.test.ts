@@ -299,8 +299,10 @@ describe('tcx', () => {
       `the programs there are others by now: they are of revision ${revision}, not ${revision - 1n}`,
     );
     late.program.attach(near, { before: 'all', expectedRevision: revision });
+    // The kernel sends packets of its own: some may have come before.
+    const before = a.counter.runs();
     expect(runsWithin(late.counter, receive)).toBe(true);
-    expect(a.counter.runs()).toBe(0);
+    expect(a.counter.runs()).toBe(before);
   });
 
   it.runIf(kernelHas.tcx)('exchanges a program in its place', () => {
