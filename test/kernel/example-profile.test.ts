@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunningExample } from './running-example.js';
 
@@ -16,8 +18,11 @@ const busy = `
 
 describe('examples/profile', () => {
   let child: ChildProcess;
+  // V8 leaves a log where it runs.
+  const folder = mkdtempSync(join(tmpdir(), 'bpfskel-profile-'));
   beforeAll(async () => {
     child = spawn(process.execPath, ['--perf-basic-prof', '-e', busy], {
+      cwd: folder,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     if (child.stdout === null) throw new Error('the child has no output');
@@ -26,6 +31,7 @@ describe('examples/profile', () => {
   afterAll(() => {
     child.kill('SIGKILL');
     rmSync(`/tmp/perf-${child.pid}.map`, { force: true });
+    rmSync(folder, { recursive: true });
   });
 
   it('names the functions of kernel, program and script in folded stacks', async () => {
