@@ -10,7 +10,6 @@ import type {
 } from '../../runtime/src/index.js';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import { SocketFilterProgram as SocketFilter } from '../../runtime/src/program/index.js';
-import { kernelVersion } from '../../runtime/src/uapi.js';
 import { contexts } from '../golden/contexts/expected.skel.ts';
 import { loadCounter } from './counter.js';
 import { openFds } from './link-contract.js';
@@ -94,14 +93,6 @@ describe('an XDP program is run on a packet', () => {
     expect(() => edit().run(bytes, options)).toThrow(why);
   });
 });
-
-it.runIf(linuxKernel().version < kernelVersion(6, 18))(
-  'a packet longer than a page needs an xdp.frags program',
-  () => {
-    const run = () => program<XdpProgram>('xdp_edit').run(packet(9, 5000));
-    expect(run).toThrow('takes a program of SEC("xdp.frags")');
-  },
-);
 
 describe('live packets', () => {
   it('go through an XDP program and on to who listens on the device', () => {

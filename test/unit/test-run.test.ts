@@ -165,6 +165,13 @@ describe('a refusal to run', () => {
   });
 
   it.each([
+    [
+      'a packet longer than a page',
+      5,
+      15,
+      (program: XdpProgram) => program.run(new Uint8Array(5000)),
+      'longer than the page',
+    ],
     ['live packets', 5, 15, (program: XdpProgram) => program.inject(packet), 'since Linux 5.18'],
     [
       'metadata',

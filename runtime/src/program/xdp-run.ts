@@ -120,7 +120,7 @@ function whyNotLive({ kernel }: Runnable, errno: string): Reason | undefined {
 }
 
 function whyNot(
-  { kernel, section }: Runnable,
+  { kernel }: Runnable,
   packet: Uint8Array,
   { context, metadata }: XdpRun,
   errno: string,
@@ -137,8 +137,8 @@ function whyNot(
   if (size % 4 !== 0 || size > 252) {
     return { why: `metadata is a multiple of 4 bytes up to 252, not ${size}` };
   }
-  if (packet.length > ONE_PIECE && !section.startsWith('xdp.frags')) {
-    return { why: `a packet of ${packet.length} bytes takes a program of SEC("xdp.frags")` };
+  if (packet.length > ONE_PIECE && kernel.version < kernelVersion(5, 18)) {
+    return { why: `a packet of ${packet.length} bytes is longer than the page this kernel gives it` };
   }
   if (context?.rx_queue_index !== undefined && context.ingress_ifindex === undefined) {
     return { why: 'rx_queue_index is of a device: give ingress_ifindex with it' };
