@@ -76,7 +76,7 @@ async function kernelEmulated(version) {
   // Emulation is ten to twenty times slower than the machine itself: more time for each test, and one process for all.
   const slow = ['--testTimeout=240000', '--hookTimeout=240000', '--no-isolate'];
   const tests = vitest('kernel', '/vmshare/report.json', ...slow);
-  const command = [...machine, '-t', '900', '-s', share, '--', ...tests];
+  const command = [...machine, '-t', '2400', '-s', share, '--', ...tests];
   const ran = await run(version, command, { log: join(share, 'log') });
   return readReport(join(share, 'report.json'), ran);
 }
