@@ -154,7 +154,7 @@ function generation<T>(command: Argv<T>) {
       type: 'string',
       array: true,
       nargs: 1,
-      describe: 'MAP=TYPE: type of the records of a ring buffer',
+      describe: 'MAP=TYPE: type of the records of a ring buffer, TYPE|TYPE when there are several',
     })
     .option('type', {
       type: 'string',

@@ -17,7 +17,9 @@ import { mapTypeName } from './map-types.js';
 import { pascalCase, Scope } from './names.js';
 import { comment, propertyKey, quote } from './quote.js';
 import { ReachedTypes } from './reach.js';
-import { findType, recordType } from './records.js';
+import { type RecordDefinition, recordDefinition } from './record-model.js';
+import { type MapRecords, mapRecords } from './record-types.js';
+import { findType, holdsRecords } from './records.js';
 import { definitions, type TypeDefinition } from './type-model.js';
 import { TypeTable, type Wide } from './types.js';
 
@@ -49,6 +51,7 @@ export interface SkeletonModel {
   readonly typeImports: readonly string[];
   readonly valueImports: readonly string[];
   readonly types: readonly TypeDefinition[];
+  readonly records: readonly RecordDefinition[];
   readonly elements: readonly { readonly name: string; readonly ts: string; readonly codec: string }[];
   readonly maps: readonly Entry[];
   readonly progs: readonly Entry[];
@@ -81,9 +84,10 @@ export function skeletonModel(
 
   const imports = new Imports(scope);
   const code = spec.btf && typeCode(spec.btf, spec, maps, { scope, imports, options });
-  const context: Context = { imports, options, ...(code && { btf: code.btf, table: code.table }) };
+  const context: Context = { imports, ...code };
   const model = {
     types: code?.types ?? [],
+    records: [...(code?.records.values() ?? [])],
     maps: maps.map((map) => mapEntry(map, context)),
     progs: uniqueByName(spec.programs).map((program) => programEntry(program, context)),
     globals: sections(spec).map((section) => globalsEntry(section, context)),
@@ -115,9 +119,11 @@ export function skeletonModel(
 
 interface Context {
   readonly imports: Imports;
-  readonly options: SkeletonOptions;
   readonly btf?: Btf;
   readonly table?: TypeTable;
+  /** What is known of the records of maps, and the definitions of those that are of several types, by map. */
+  readonly known?: MapRecords;
+  readonly records?: ReadonlyMap<MapSpec, RecordDefinition>;
 }
 
 /** Finds, names and prints the types; from then on the table knows them all. */
@@ -126,9 +132,10 @@ function typeCode(
   spec: ObjectSpec,
   maps: readonly MapSpec[],
   { scope, imports, options }: { scope: Scope; imports: Imports; options: SkeletonOptions },
-): { btf: Btf; table: TypeTable; types: TypeDefinition[] } {
+): Required<Omit<Context, 'imports'>> & { readonly types: TypeDefinition[] } {
   const reached = new ReachedTypes(btf, scope);
-  for (const map of maps) reachMap(btf, reached, map, options);
+  const known = mapRecords(btf, maps, options.records);
+  for (const map of maps) reachMap(btf, reached, map, known);
   for (const { map, variables } of sections(spec)) {
     for (const { variable } of variables)
       reached.add(variable.typeId, `${sectionIdentifier(map)}_${variable.name}`);
@@ -139,14 +146,23 @@ function typeCode(
   }
   for (const type of options.types) reached.add(findType(btf, type), type);
   const table = new TypeTable({ btf, reached, imports, scope, wide: options.u64 });
-  return { btf, table, types: definitions({ btf, reached, table, imports, wide: options.u64 }) };
+  const types = definitions({ btf, reached, table, imports, wide: options.u64 });
+  const records = new Map(
+    [...known].flatMap(([map, record]) =>
+      typeof record === 'number'
+        ? []
+        : [[map, recordDefinition(map, record, { btf, reached, table, imports, scope })] as const],
+    ),
+  );
+  return { btf, table, known, records, types };
 }
 
-function reachMap(btf: Btf, reached: ReachedTypes, map: MapSpec, options: SkeletonOptions): void {
+function reachMap(btf: Btf, reached: ReachedTypes, map: MapSpec, known: MapRecords): void {
   // What the kernel puts into a struct_ops map is its own struct, not the object's.
   if (map.origin === 'struct_ops') return;
-  const record = recordType(btf, map, options.records);
-  if (record !== undefined) reached.add(record, `${map.name}_record`);
+  const record = known.get(map);
+  if (typeof record === 'number') reached.add(record, `${map.name}_record`);
+  else for (const { typeId } of record?.arms ?? []) reached.add(typeId, `${map.name}_record`);
   if (hasType(btf, map.keyTypeId, map.keySize)) reached.add(map.keyTypeId, `${map.name}_key`);
   const kind = mapKindOf(map.type, map.flags);
   // Kinds that take descriptors and the like have values of their own; the kind of no type has bytes.
@@ -154,7 +170,7 @@ function reachMap(btf: Btf, reached: ReachedTypes, map: MapSpec, options: Skelet
   if (hasValues && hasType(btf, map.valueTypeId, map.valueSize)) {
     reached.add(map.valueTypeId, `${map.name}_value`);
   }
-  if (map.inner !== undefined) reachMap(btf, reached, map.inner, options);
+  if (map.inner !== undefined) reachMap(btf, reached, map.inner, known);
 }
 
 function hasType(btf: Btf, typeId: number, size: number): boolean {
@@ -175,8 +191,10 @@ function mapEntry(map: MapSpec, context: Context): Entry {
 function mapShape(map: MapSpec, context: Context): string {
   const kind = mapKindOf(map.type, map.flags);
   const codecs = kind.codecs.map((role) => {
-    const record = role === 'value' && context.btf && recordType(context.btf, map, context.options.records);
-    if (record && context.table) return context.table.of(record).codec();
+    const several = role === 'value' ? context.records?.get(map) : undefined;
+    if (several !== undefined) return several.name;
+    const record = role === 'value' ? context.known?.get(map) : undefined;
+    if (typeof record === 'number' && context.table) return context.table.of(record).codec();
     if (role === 'value' && holdsRecords(map)) return context.imports.value('raw');
     const [typeId, size] = role === 'key' ? [map.keyTypeId, map.keySize] : [map.valueTypeId, map.valueSize];
     return sizedCodec(context, typeId, size);
@@ -189,11 +207,6 @@ function sizedCodec({ btf, table, imports }: Context, typeId: number, size: numb
   if (btf && table && hasType(btf, typeId, size)) return table.of(typeId).codec();
   if (table) return table.untyped(size).codec();
   return `${imports.value('bytes')}(${size})`;
-}
-
-/** Ring and perf buffers: their values are records that the map declaration may only hint at. */
-function holdsRecords(map: MapSpec): boolean {
-  return holdsBytes(map) || map.type === BPF_MAP_TYPE.PERF_EVENT_ARRAY;
 }
 
 function mapDoc(map: MapSpec, btf: Btf | undefined): string {

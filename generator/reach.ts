@@ -154,7 +154,7 @@ export class ReachedTypes {
 }
 
 /** The members of a type with those of its anonymous members in place. Checks that every one lies inside. */
-function flatten(
+export function flatten(
   btf: Btf,
   outer: BtfComposite,
 ): { readonly fields: readonly Field[]; readonly kept: readonly string[] } {

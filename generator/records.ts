@@ -31,14 +31,23 @@ export function findType(btf: Btf, name: string): number {
   );
 }
 
+/** What the type of a map's records was said to be: by `--record`, else by the tag `bpfskel:record=TYPE` on its variable. */
+export function recordText(btf: Btf, map: MapSpec, asked: ReadonlyMap<string, string>): string | undefined {
+  return asked.get(map.name) ?? taggedRecord(btf, map.name);
+}
+
+/** True for ring and perf buffers. */
+export function holdsRecords(map: MapSpec): boolean {
+  return buffers.has(map.type);
+}
+
 /**
- * The type of a ring or perf buffer's records: `--record`, else the tag `bpfskel:record=TYPE` on the map's variable,
- * else the struct or union its `__type(value, ...)` names. For other maps, `--record` types the value.
+ * The type of a ring or perf buffer's records: what it was said to be, else the struct or union that its
+ * `__type(value, ...)` names. Of other maps, the type of the value that was asked for.
  */
-export function recordType(btf: Btf, map: MapSpec, records: ReadonlyMap<string, string>): number | undefined {
-  const asked = records.get(map.name) ?? taggedRecord(btf, map.name);
-  if (asked !== undefined) return findType(btf, asked);
-  if (!buffers.has(map.type) || map.valueTypeId === 0) return undefined;
+export function recordType(btf: Btf, map: MapSpec, text: string | undefined): number | undefined {
+  if (text !== undefined) return findType(btf, text);
+  if (!holdsRecords(map) || map.valueTypeId === 0) return undefined;
   const { kind } = btf.resolve(map.valueTypeId);
   return kind === 'struct' || kind === 'union' ? map.valueTypeId : undefined;
 }

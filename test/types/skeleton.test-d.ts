@@ -20,6 +20,7 @@ import { bitfields, type Color } from '../golden/bitfields/expected.skel.ts';
 import { contexts } from '../golden/contexts/expected.skel.ts';
 import { globals } from '../golden/globals/expected.skel.ts';
 import { maps, type Stats } from '../golden/maps/expected.skel.ts';
+import { EventType, record_union } from '../golden/record_union/expected.skel.ts';
 import { ringbuf } from '../golden/ringbuf/expected.skel.ts';
 import { struct_ops } from '../golden/struct_ops/expected.skel.ts';
 import { Counters } from '../golden/u64_number/expected.skel.ts';
@@ -103,6 +104,26 @@ export async function mergedRecords(): Promise<void> {
   mergeRecords({ typed }).subscribe(({ map }) => map === 'untyped');
   // @ts-expect-error only maps with records
   mergeRecords({ hash: maps.openAndLoad().maps.plain });
+}
+
+export function recordsOfSeveralTypes(): void {
+  using skel = record_union.openAndLoad();
+  skel.maps.named.subscribe((record) => {
+    if (record.type === EventType.EVENT_EXIT) is<typeof record.code, number>(true);
+    else if (record.type === EventType.EVENT_EXEC) is<typeof record.filename, string>(true);
+    else is<typeof record.bytes, bigint>(true);
+    // @ts-expect-error not every record has one
+    record.filename;
+    // @ts-expect-error no record has this type
+    if (record.type === EventType.EVENT_MAX) return;
+  });
+  for (const record of skel.maps.numbered.consume()) {
+    if (record.id === 1n) is<typeof record.opcode, number>(true);
+    else is<typeof record.status, number>(true);
+  }
+  for (const record of skel.maps.sized.consume()) {
+    if ('values' in record) is<typeof record.values, number[]>(true);
+  }
 }
 
 export function programs(): void {

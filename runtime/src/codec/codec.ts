@@ -9,6 +9,8 @@ export interface Codec<T> {
   read(view: DataView, offset: number, end?: number): T;
   /** Writes `value` at `offset`. Padding is not touched: the caller starts from zeroed bytes. */
   write(view: DataView, offset: number, value: T): void;
+  /** Bytes that `write` needs for this very value, where they differ; else it is `size`. */
+  sizeOf?(value: T): number;
 }
 
 /** The TypeScript type a codec reads and writes. */

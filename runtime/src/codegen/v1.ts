@@ -4,6 +4,7 @@
 export { arrayOf, readArray, readRest, writeArray, writeRest } from '../codec/array.js';
 export { bigBits, bits, putBits, signedBigBits, signedBits } from '../codec/bits.js';
 export type { Codec } from '../codec/codec.js';
+export { oneOf, oneOfSize } from '../codec/one-of.js';
 export { bytes, decodeBase64, raw } from '../codec/raw.js';
 export {
   bool,

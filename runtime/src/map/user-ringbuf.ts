@@ -100,6 +100,7 @@ export class UserRingBuffer<T> extends BpfMap {
 
   /** Records without a type are as long as they are. */
   #sizeOf(record: T): number {
+    if (this.#codec.sizeOf !== undefined) return this.#codec.sizeOf(record);
     return this.#codec.size === 0 && record instanceof Uint8Array ? record.length : this.#codec.size;
   }
 

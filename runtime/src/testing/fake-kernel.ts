@@ -102,8 +102,9 @@ export class FakeKernel extends FakeCalls {
     if (record instanceof Uint8Array) {
       return this.#send(this.map(map), record, (valueOrOptions as EmitOptions | undefined) ?? {}); // first overload
     }
-    const bytes = new Uint8Array(record.size);
-    record.write(new DataView(bytes.buffer), 0, valueOrOptions as T); // second overload
+    const value = valueOrOptions as T; // second overload
+    const bytes = new Uint8Array(record.sizeOf?.(value) ?? record.size);
+    record.write(new DataView(bytes.buffer), 0, value);
     return this.#send(this.map(map), bytes, options ?? {});
   }
 
