@@ -166,7 +166,6 @@ export type {
   LwtSeg6LocalProgram,
   LwtXmitProgram,
   NetfilterProgram,
-  NetkitLink,
   NetkitProgram,
   OtherProgram,
   PerfEventProgram,

@@ -110,6 +110,17 @@ describe('tc programs', () => {
     expect(() => chosen.pin('/sys/fs/bpf/x')).toThrow('without a bpf_link');
   });
 
+  it('run on a packet that a test gives them', () => {
+    const { counter, program } = tc(TC_ACT_SHOT);
+    const packet = new Uint8Array(60);
+    expect(program.run(packet, { context: { mark: 7 } })).toMatchObject({
+      returnValue: TC_ACT_SHOT,
+      packet,
+      context: { mark: 7 },
+    });
+    expect(counter.runs()).toBe(1);
+  });
+
   it('say what runs on a device', () => {
     const { program } = tc();
     using link = program.attach(near, { direction: 'ingress', priority: 5 });

@@ -3,6 +3,7 @@ import { type Attachment, attachError, attachedAlready, errnoOf, type Reason } f
 import { type OrderOptions, placeOf } from './order.js';
 import { whyRefused } from './privilege.js';
 import { programName } from './program-name.js';
+import { type Hold, holdLink } from './updatable-link.js';
 
 /** A program on a hook, as a query tells it. */
 export interface HookProgram {
@@ -33,16 +34,8 @@ export interface HookAttachment extends Attachment {
   readonly whyNot: (errno: string | undefined) => Reason | undefined;
 }
 
-/** A bpf_link whose program can be exchanged. */
-export interface LinkHold {
-  readonly fd: Fd;
-  /** Exchanges the program. */
-  update(prog: Fd): void;
-  release(): void;
-}
-
 /** Makes the bpf_link, as bpf_program__attach_tcx and bpf_program__attach_netkit of libbpf do. */
-export function attachHook(attachment: HookAttachment): LinkHold {
+export function attachHook(attachment: HookAttachment): Hold {
   const { kernel, prog, ifindex, attachType, order } = attachment;
   const { flags, ...place } = placeOf(attachment, order);
   try {
@@ -53,7 +46,7 @@ export function attachHook(attachment: HookAttachment): LinkHold {
       flags,
       options: { kind: 'ordered', ...place },
     });
-    return { fd, update: (next) => kernel.linkUpdate(fd, next), release: () => kernel.close(fd) };
+    return holdLink(kernel, fd);
   } catch (error) {
     throw attachError(attachment, error, whyNotHooked(attachment, error));
   }

@@ -2,8 +2,9 @@ import type { Fd, Kernel } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE, kernelVersion } from '../uapi.js';
 import type { Reason } from './attach-error.js';
 import { deviceName } from './device.js';
-import { attachHook, hasHook, type LinkHold } from './hook.js';
+import { attachHook, hasHook } from './hook.js';
 import type { OrderOptions } from './order.js';
+import type { Hold } from './updatable-link.js';
 
 /** A program on its way to a netkit device. */
 export interface NetkitAttachment {
@@ -17,7 +18,7 @@ export interface NetkitAttachment {
   readonly order: OrderOptions;
 }
 
-export function attachNetkit(attachment: NetkitAttachment): LinkHold {
+export function attachNetkit(attachment: NetkitAttachment): Hold {
   return attachHook({ ...attachment, whyNot: (errno) => whyNoNetkit(attachment, errno) });
 }
 

@@ -6,6 +6,7 @@ import { deviceName } from './device.js';
 import { whyRefused } from './privilege.js';
 import { describeProgram } from './program-name.js';
 import { failAfter, releaseAll } from './release.js';
+import type { Hold } from './updatable-link.js';
 
 /** A program on its way into a filter of a device's clsact qdisc. */
 export interface FilterAttachment {
@@ -76,7 +77,7 @@ function filterSet(filter: FilterAttachment, name: string): TcFilterSet {
 }
 
 /** What holds a program in a filter. */
-export class FilterHold {
+export class FilterHold implements Hold {
   readonly priority: number;
   readonly handle: number;
   readonly #kernel: Kernel;

@@ -2,8 +2,9 @@ import type { Fd, Kernel, TcDirection } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE, kernelVersion } from '../uapi.js';
 import type { Reason } from './attach-error.js';
 import { deviceName } from './device.js';
-import { attachHook, type HookPrograms, hasHook, type LinkHold, queryHook } from './hook.js';
+import { attachHook, type HookPrograms, hasHook, queryHook } from './hook.js';
 import type { OrderOptions } from './order.js';
+import type { Hold } from './updatable-link.js';
 
 /** A program on its way to the tcx hook of a device. */
 export interface TcxAttachment {
@@ -29,7 +30,7 @@ export function tcxTarget(kernel: Kernel, ifindex: number, direction: TcDirectio
   return `tcx ${deviceName(kernel, ifindex)} ${direction}`;
 }
 
-export function attachTcx(attachment: TcxAttachment): LinkHold {
+export function attachTcx(attachment: TcxAttachment): Hold {
   const { kernel, ifindex, direction } = attachment;
   return attachHook({
     ...attachment,

@@ -12,6 +12,7 @@ import { deviceName } from './device.js';
 import { whyRefused } from './privilege.js';
 import { describeProgram } from './program-name.js';
 import { readText } from './text.js';
+import { type Hold, holdLink } from './updatable-link.js';
 
 /** Where in the packet's path an XDP program runs. */
 export type XdpMode = 'native' | 'generic' | 'offload';
@@ -30,20 +31,11 @@ export interface XdpAttachment extends Attachment {
   readonly mode: XdpMode | undefined;
 }
 
-/** What holds the program on the device. */
-export interface XdpHold {
-  /** The bpf_link; undefined when rtnetlink set the program. */
-  readonly fd?: Fd;
-  /** Exchanges the program. */
-  update(prog: Fd): void;
-  release(): void;
-}
-
 /**
  * Attaches by bpf_link (Linux 5.9), on older kernels by rtnetlink. Neither replaces a program that is there: that
  * takes `replaceXdp`.
  */
-export function attachXdp(attachment: XdpAttachment): XdpHold {
+export function attachXdp(attachment: XdpAttachment): Hold {
   const { kernel, prog, ifindex, mode } = attachment;
   try {
     const fd = kernel.linkCreate({
@@ -52,7 +44,7 @@ export function attachXdp(attachment: XdpAttachment): XdpHold {
       target: { ifindex },
       flags: mode === undefined ? 0 : modeFlags[mode],
     });
-    return { fd, update: (next) => kernel.linkUpdate(fd, next), release: () => kernel.close(fd) };
+    return holdLink(kernel, fd);
   } catch (error) {
     if (errnoOf(error) !== 'EINVAL') throw attachError(attachment, error, whyNoXdp(attachment, error));
   }
@@ -64,11 +56,11 @@ export function attachXdp(attachment: XdpAttachment): XdpHold {
  * Puts the program in the place of whatever rtnetlink set before it (of `old` only, when given; Linux 5.7). A program
  * that a bpf_link holds cannot be replaced: the kernel answers EBUSY.
  */
-export function replaceXdp(attachment: XdpAttachment, old: Fd | undefined): XdpHold {
+export function replaceXdp(attachment: XdpAttachment, old: Fd | undefined): Hold {
   return setXdp(attachment, old === undefined ? 0 : XDP_FLAGS_REPLACE, old);
 }
 
-function setXdp(attachment: XdpAttachment, flags: number, expected: Fd | undefined): XdpHold {
+function setXdp(attachment: XdpAttachment, flags: number, expected: Fd | undefined): Hold {
   const { kernel, prog, ifindex, mode } = attachment;
   const mine = mode === undefined ? 0 : modeFlags[mode];
   try {

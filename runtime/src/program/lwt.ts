@@ -7,7 +7,8 @@ import { attachRoute } from '../link/route.js';
 import { parseIp } from '../map/ip-text.js';
 import { Prefix } from '../map/prefix.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
-import { kind, Program } from './program.js';
+import { PacketProgram } from './packet-program.js';
+import { kind } from './program.js';
 
 /** The route a program is attached to. */
 export interface LwtRoute {
@@ -32,7 +33,7 @@ export interface LwtXmitRoute extends LwtRoute {
 const MAX_HEADROOM = 256;
 
 /** A program that is attached to a route. */
-class RouteProgram extends Program {
+class RouteProgram extends PacketProgram {
   /** Adds a route whose packets the program handles at `hook`. */
   protected addRoute(hook: BpfRoute['hook'], route: LwtXmitRoute): Link {
     const { kernel } = this.handle;

@@ -3,7 +3,8 @@ import { deviceIndex } from '../link/device.js';
 import { Link } from '../link/link.js';
 import { attachFilter, filterTarget } from '../link/tc-filter.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
-import { kind, Program } from './program.js';
+import { PacketProgram } from './packet-program.js';
+import { kind } from './program.js';
 
 /** How {@link TcActionProgram.attach} attaches. */
 export interface TcActionOptions {
@@ -14,7 +15,7 @@ export interface TcActionOptions {
 }
 
 /** A program that is the action of a filter, and not the filter itself. `SEC("action")`, Linux 4.1. */
-export class TcActionProgram extends Program {
+export class TcActionProgram extends PacketProgram {
   /**
    * Makes a filter of a network device that every packet matches (`matchall`, Linux 4.8), with the program as its action,
    * as `tc filter add dev eth0 ingress matchall action bpf`. The kernel holds it: it stays on the device when the process

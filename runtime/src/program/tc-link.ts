@@ -1,41 +1,26 @@
 import type { Fd, Kernel, TcDirection } from '../kernel/kernel.js';
-import type { LinkHold } from '../link/hook.js';
-import { Link, type LinkParts } from '../link/link.js';
+import type { LinkParts } from '../link/link.js';
 import type { OrderOptions } from '../link/order.js';
 import { attachFilter, type FilterHold, filterTarget } from '../link/tc-filter.js';
 import { attachTcx, tcxTarget } from '../link/tcx.js';
-
-type Hold = ({ readonly via: 'tcx' } & LinkHold) | ({ readonly via: 'clsact' } & { hold: FilterHold });
+import { type Hold, UpdatableLink } from '../link/updatable-link.js';
 
 /** One program on one device, on the tcx hook or in a filter. */
-export class TcLink extends Link {
-  readonly #hold: Hold;
+export class TcLink extends UpdatableLink {
+  /** Of the filter: lower ones run first; undefined for tcx. */
+  readonly priority: number | undefined;
+  /** Of the filter; undefined for tcx. */
+  readonly handle: number | undefined;
 
-  constructor(parts: LinkParts, hold: Hold) {
-    super(parts);
-    this.#hold = hold;
+  constructor(parts: Omit<LinkParts, 'fd' | 'release'>, hold: Hold, filter?: FilterHold) {
+    super(parts, hold);
+    this.priority = filter?.priority;
+    this.handle = filter?.handle;
   }
 
   /** How the program was attached. */
   get via(): 'tcx' | 'clsact' {
-    return this.#hold.via;
-  }
-
-  /** Of the filter; undefined for tcx. */
-  get priority(): number | undefined {
-    return this.#hold.via === 'clsact' ? this.#hold.hold.priority : undefined;
-  }
-
-  /** Of the filter; undefined for tcx. */
-  get handle(): number | undefined {
-    return this.#hold.via === 'clsact' ? this.#hold.hold.handle : undefined;
-  }
-
-  /** Exchanges the program without a packet in between that sees none, or both. */
-  update(program: { readonly fd: number }): void {
-    this.assertAttached('update');
-    if (this.#hold.via === 'tcx') this.#hold.update(program.fd);
-    else this.#hold.hold.update(program.fd);
+    return this.priority === undefined ? 'tcx' : 'clsact';
   }
 }
 
@@ -52,9 +37,7 @@ export interface TcAttachment {
 export function linkTcx(attachment: TcAttachment, order: OrderOptions): TcLink {
   const { kernel, program, ifindex, direction } = attachment;
   const hold = attachTcx({ ...attachment, order });
-  const { fd, release } = hold;
-  const target = tcxTarget(kernel, ifindex, direction);
-  return new TcLink({ kernel, program, target, fd, release }, { via: 'tcx', ...hold });
+  return new TcLink({ kernel, program, target: tcxTarget(kernel, ifindex, direction) }, hold);
 }
 
 /** Attaches in a filter. */
@@ -67,7 +50,7 @@ export function linkFilter(
   const hold = attachFilter(filter);
   const { priority, handle } = hold;
   const target = filterTarget({ ...filter, priority, handle });
-  return new TcLink({ kernel, program, target, release: () => hold.release() }, { via: 'clsact', hold });
+  return new TcLink({ kernel, program, target }, hold, hold);
 }
 
 /** The packets a section of the form `x/ingress` or `x/egress` is about. */

@@ -5,7 +5,8 @@ import type { HookPrograms } from '../link/hook.js';
 import { isOrdered, type OrderOptions } from '../link/order.js';
 import { hasTcx, queryTcx, tcxTarget } from '../link/tcx.js';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
-import { kind, Program } from './program.js';
+import { PacketProgram } from './packet-program.js';
+import { kind, type Program } from './program.js';
 import { directionOf, linkFilter, linkTcx, type TcLink } from './tc-link.js';
 
 /** How {@link TcDirectedProgram.attach} attaches. */
@@ -40,7 +41,7 @@ export interface TcPrograms {
 }
 
 /** A program that sees the packets a device receives or sends, and decides about them. `SEC("tc")`, Linux 4.1. */
-export class TcProgram extends Program {
+export class TcProgram extends PacketProgram {
   /**
    * Attaches to a network device, by name or index: as a tcx link where the kernel has tcx (Linux 6.6), else as a filter
    * of the clsact qdisc (Linux 4.5), which is made when there is none, and removed again with its last filter. See
@@ -75,7 +76,7 @@ export const tc = kind({
 });
 
 /** A {@link TcProgram} whose SEC() says which packets: `SEC("tc/ingress")`, `SEC("tc/egress")`. */
-export class TcDirectedProgram extends Program {
+export class TcDirectedProgram extends PacketProgram {
   /** Attaches as {@link TcProgram.attach}, to the packets that SEC() names. */
   attach(device: string | number, options: TcHookOptions = {}): TcLink {
     const link = attachTc(this, this.handle.kernel, device, directionOf(this.section), options);

@@ -3,11 +3,12 @@ import type { HookPrograms } from '../link/hook.js';
 import type { OrderOptions } from '../link/order.js';
 import { queryTcx } from '../link/tcx.js';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
-import { kind, Program } from './program.js';
+import { PacketProgram } from './packet-program.js';
+import { kind } from './program.js';
 import { directionOf, linkTcx, type TcLink } from './tc-link.js';
 
 /** A program that is attached to tcx hooks only. `SEC("tcx/ingress")`, `SEC("tcx/egress")`, Linux 6.6. */
-export class TcxProgram extends Program {
+export class TcxProgram extends PacketProgram {
   /**
    * Attaches to the packets of a network device that SEC() names, by a bpf_link: last, or where `options` say. Kernels
    * before 6.6 refuse with a NotSupportedError; a program in `SEC("tc/ingress")` works there too.

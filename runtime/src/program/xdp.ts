@@ -1,6 +1,6 @@
 import { deviceIndex, deviceName } from '../link/device.js';
-import { Link, type LinkParts } from '../link/link.js';
-import { attachXdp, replaceXdp, type XdpHold, type XdpMode } from '../link/xdp.js';
+import { UpdatableLink } from '../link/updatable-link.js';
+import { attachXdp, replaceXdp, type XdpMode } from '../link/xdp.js';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
 import { kind, Program } from './program.js';
 import { injectXdp, runXdp, type XdpInjection, type XdpRun, type XdpRunResult } from './xdp-run.js';
@@ -17,20 +17,7 @@ export interface XdpOptions {
 }
 
 /** One XDP program on one device. */
-export class XdpLink extends Link {
-  readonly #hold: XdpHold;
-
-  constructor(parts: LinkParts, hold: XdpHold) {
-    super(parts);
-    this.#hold = hold;
-  }
-
-  /** Exchanges the program without a packet in between that sees none. Linux 5.9. */
-  update(program: XdpProgram): void {
-    this.assertAttached('update');
-    this.#hold.update(program.fd);
-  }
-}
+export class XdpLink extends UpdatableLink {}
 
 /** A program that sees packets as a device receives them. `SEC("xdp")`, Linux 4.8. */
 export class XdpProgram extends Program {
@@ -55,9 +42,7 @@ export class XdpProgram extends Program {
       replace === false
         ? attachXdp(attachment)
         : replaceXdp(attachment, replace === true ? undefined : replace.fd);
-    const { fd, release } = hold;
-    const parts = { kernel, program: this.name, target, release, ...(fd === undefined ? {} : { fd }) };
-    const link = new XdpLink(parts, hold);
+    const link = new XdpLink({ kernel, program: this.name, target }, hold);
     this.handle.own(link);
     return link;
   }

@@ -23,6 +23,14 @@ import { FakeMapCalls } from './fake-map-calls.js';
 import { refusal } from './refusal.js';
 import { unique } from './unique.js';
 
+/** The Linux 6.x that attach types came with. */
+const firstMinors: ReadonlyMap<number, number> = new Map([
+  [BPF_ATTACH_TYPE.NETFILTER, 4],
+  [BPF_ATTACH_TYPE.TCX_INGRESS, 6],
+  [BPF_ATTACH_TYPE.TCX_EGRESS, 6],
+  [BPF_ATTACH_TYPE.NETKIT_PRIMARY, 7],
+  [BPF_ATTACH_TYPE.NETKIT_PEER, 7],
+]);
 const BTF_DIRECTORY = '/sys/kernel/btf';
 
 /** The fake kernel as those see it who make system calls. */
@@ -122,6 +130,7 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
     if (link.options?.kind === 'uprobe_multi' && this.version < since) {
       throw refusal('bpf(BPF_LINK_CREATE)', 'EINVAL');
     }
+    this.#assertHook('bpf(BPF_LINK_CREATE)', link.attachType);
     return this.attachments.create(link);
   }
 
@@ -141,7 +150,14 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
 
   progQuery(query: ProgQuery): ProgQueryResult {
     this.enter('progQuery');
+    this.#assertHook('bpf(BPF_PROG_QUERY)', query.attachType);
     return this.attachments.query(query);
+  }
+
+  /** Refuses hooks of devices that this kernel does not have yet. */
+  #assertHook(syscall: string, attachType: number): void {
+    const minor = firstMinors.get(attachType);
+    if (minor !== undefined && this.version < kernelVersion(6, minor)) throw refusal(syscall, 'EINVAL');
   }
 
   progAttach(attach: ProgAttach): void {
