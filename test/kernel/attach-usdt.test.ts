@@ -7,6 +7,7 @@ import type { Kernel, LinkCreate, ProgLoad } from '../../runtime/src/kernel/kern
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import type { LiveObject } from '../../runtime/src/loader/live-object.js';
 import { type UsdtOptions, UsdtProgram } from '../../runtime/src/program/index.js';
+import { kernelVersion } from '../../runtime/src/uapi.js';
 import type { Counter } from './counter.js';
 import { kernelHas } from './facts.js';
 import { expectRefusal, linkContract } from './link-contract.js';
@@ -63,6 +64,7 @@ class Loaded implements Disposable {
 
 /** A kernel before 6.6: a link for each place. */
 const withoutMulti: Partial<Kernel> = {
+  version: kernelVersion(6, 5),
   linkCreate(link: LinkCreate) {
     if (link.options?.kind === 'uprobe_multi') throw syscallError('bpf(BPF_LINK_CREATE)', ERRNO.EINVAL);
     return linuxKernel().linkCreate(link);
@@ -72,6 +74,7 @@ const withoutMulti: Partial<Kernel> = {
 /** A kernel before 5.15: bpf_get_attach_cookie() is unknown to it; asked for by a probe of a few instructions. */
 const withoutCookies: Partial<Kernel> = {
   ...withoutMulti,
+  version: kernelVersion(5, 14),
   progLoad(prog: ProgLoad) {
     const view = new DataView(prog.insns.buffer, prog.insns.byteOffset, prog.insns.length);
     const calls = Array.from({ length: prog.insns.length / 8 }, (_, index) => index * 8).filter(

@@ -9,7 +9,7 @@ import {
   UretprobeMultiProgram,
 } from '../../runtime/src/program/index.js';
 import { fakeBinary, fakeLayout } from '../../runtime/src/testing/index.js';
-import { BPF_ATTACH_TYPE } from '../../runtime/src/uapi.js';
+import { BPF_ATTACH_TYPE, kernelVersion } from '../../runtime/src/uapi.js';
 import { type BinaryHost, binaryHost } from './binary-host.js';
 import { handleFor } from './fake-host.js';
 
@@ -134,6 +134,21 @@ describe('attaching to many functions', () => {
     );
     expect(() => session.attach()).toThrow(NotSupportedError);
     expect(() => session.attach()).toThrow(/this kernel has no uprobe\.session; kernels have since 6\.13/);
+  });
+
+  it('refuses one process on a kernel that takes it for a thread, and asks others first', () => {
+    const on = host();
+    Object.assign(on.overrides, { version: kernelVersion(6, 6) });
+    on.refuseLink = ({ options }) => {
+      if (options?.kind === 'uprobe_multi' && options.path === '/') throw syscallError('bpf', ERRNO.EBADF);
+    };
+    expect(() => multi(on).attach({ pid: 0 })).toThrow(/would watch one thread of process 4242 only/);
+    multi(on).attach();
+    on.refuseLink = ({ options }) => {
+      if (options?.kind === 'uprobe_multi' && options.path === '/') throw syscallError('bpf', ERRNO.EINVAL);
+    };
+    multi(on).attach({ pid: 0 });
+    expect(on.open.size).toBe(2);
   });
 
   const refusals: [options: UprobeMultiOptions, text: string][] = [

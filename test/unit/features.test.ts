@@ -146,6 +146,12 @@ test.each([
   expect(progs[0]).toMatchObject({ type: BPF_PROG_TYPE.KPROBE, expectedAttachType: 48 });
 });
 
+test('uprobe links: the first kernels that have them are asked whether they have the fix', () => {
+  const version = kernelVersion(6, 6);
+  const { kernel: k } = kernel({ version, linkCreate: refuse('EBADF') });
+  expect(supports(uprobeMultiLink, k)).toBe(false);
+});
+
 test('names of programs are probed with one', () => {
   const { kernel: k, progs } = kernel();
   progName.probe(k);

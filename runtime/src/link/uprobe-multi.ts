@@ -1,6 +1,6 @@
 import { printable } from '../errors.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
-import { BPF_ATTACH_TYPE, BPF_F_UPROBE_MULTI_RETURN } from '../uapi.js';
+import { BPF_ATTACH_TYPE, BPF_F_UPROBE_MULTI_RETURN, kernelVersion } from '../uapi.js';
 import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
 import type { Binary } from './binary.js';
 import { findDebugFunctions } from './debug-file.js';
@@ -75,6 +75,13 @@ export function attachUprobeMulti(request: MultiRequest, target: MultiTarget): L
 export function attachPlaces(request: MultiRequest, attachment: Attachment, places: MultiPlaces): Link {
   const { kernel, prog, attachType, isReturn } = request;
   const { binary, offsets, cookies, refCtrOffsets, pid, after } = places;
+  if (pid !== -1 && watchesThreads(request)) {
+    throw cannotAttach(attachment, 'ENOTSUP', {
+      why: `this kernel (${printable(kernel.release)}) would watch one thread of process ${pid} only; kernels watch the whole process since 6.10`,
+      hint: 'Attach to every process, or use a uprobe program',
+      unsupported: { feature: `${request.what} of one process`, since: '6.10' },
+    });
+  }
   try {
     const fd = kernel.linkCreate({
       prog,
@@ -100,15 +107,28 @@ export function attachPlaces(request: MultiRequest, attachment: Attachment, plac
 }
 
 /** A kernel that has them finds that "/" is no file (EBADF), another one finds the whole request wrong. */
-function hasLinks({ kernel, prog, attachType }: MultiRequest): boolean {
+function hasLinks(request: MultiRequest): boolean {
+  return errnoOfRoot(request) !== 'EINVAL';
+}
+
+/**
+ * Linux 6.6 watches the one thread whose id is given instead of the process; 6.10, and stable kernels with its fix, find
+ * that -1 is no process before they look at the file.
+ */
+function watchesThreads(request: MultiRequest): boolean {
+  return request.kernel.version < kernelVersion(6, 10) && errnoOfRoot(request, -1) === 'EBADF';
+}
+
+/** What the kernel says to a link of "/", which it cannot make. */
+function errnoOfRoot({ kernel, prog, attachType }: MultiRequest, pid?: number): string | undefined {
   try {
-    const options = { kind: 'uprobe_multi', path: '/', offsets: [0n] } as const;
+    const options = { kind: 'uprobe_multi', path: '/', offsets: [0n], pid } as const;
     kernel.close(kernel.linkCreate({ prog, attachType, options }));
-    return true;
+    return undefined;
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === undefined) throw error;
-    return errno !== 'EINVAL';
+    return errno;
   }
 }
 

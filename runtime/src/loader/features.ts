@@ -187,9 +187,9 @@ function linkErrno(kernel: Kernel, link: LinkCreate): number | undefined {
 /**
  * Since a fix of 6.10, which stable kernels got too, a link of one process means the process and not its thread; libbpf
  * does without such links before (probe_uprobe_multi_link). A kernel with the fix finds a negative process wrong first
- * (EINVAL), and that "/" is no file afterwards (EBADF).
+ * (EINVAL), and that "/" is no file afterwards (EBADF). Linux 6.6 has them without the fix.
  */
-export const uprobeMultiLink = feature('links of many uprobes', '6.6', (kernel) => {
+export const uprobeMultiLink = feature('links of many uprobes', '6.10', (kernel) => {
   const attachType = BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI;
   const probe = program(kernel, returnZero, {
     type: BPF_PROG_TYPE.KPROBE,
