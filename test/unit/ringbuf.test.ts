@@ -526,6 +526,26 @@ describe('for await', () => {
     expect(onError).toHaveBeenCalledOnce();
   });
 
+  it('leaves in the buffer what the loop has not asked for, and gives the room of the rest back meanwhile', async () => {
+    const { map, emit, ring } = open(4096);
+    emit(1, 2, 3);
+    const seen: number[] = [];
+    for await (const { pid } of map) {
+      seen.push(pid);
+      if (pid > 3) break;
+      // The loop is busy with something else.
+      await turn();
+      if (pid < 3) expect(ring.pending).toBe(24 * (3 - pid));
+      if (pid !== 3) continue;
+      let sent = 4;
+      while (emit(sent)) sent++;
+      // As much as the whole buffer takes; programs lose what comes now.
+      expect(sent - 4).toBe(Math.floor(4095 / 24));
+      expect(map.stats()).toMatchObject({ records: 3, available: 24 * (sent - 4), wakeups: 0 });
+    }
+    expect(seen).toEqual([1, 2, 3, 4]);
+  });
+
   it('answers several calls of next() in order', async () => {
     const { map, emit } = open();
     const records = map.records();

@@ -50,7 +50,10 @@ export class RecordIterator<T> implements AsyncIterableIterator<T, undefined>, C
       this.#start();
       const result = this.#waiting.length === 0 && !this.#yield ? this.#pull() : undefined;
       if (result?.done) this.#end();
-      if (result !== undefined) return Promise.resolve(result);
+      if (result !== undefined) {
+        this.#rest();
+        return Promise.resolve(result);
+      }
       return new Promise((resolve, reject) => {
         this.#waiting.push({ resolve, reject });
         this.#wait();
@@ -180,10 +183,14 @@ export class RecordIterator<T> implements AsyncIterableIterator<T, undefined>, C
     this.#rest();
   }
 
-  /** Stops waiting, unless the loop asks for the next record right away: to stop and start again costs system calls. */
+  /**
+   * Gives back the room of what was taken and stops waiting, unless the loop asks for the next record right away: to stop
+   * and start again costs system calls.
+   */
   #rest(): void {
     this.#resting ??= setImmediate(() => {
       this.#resting = undefined;
+      this.#reader?.release();
       if (this.#waiting.length === 0) this.#waiter?.stop();
     });
   }
