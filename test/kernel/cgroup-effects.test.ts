@@ -94,6 +94,8 @@ describe('a program that says no', () => {
       const program = kind && new kind.program(counter.handle);
       if (!(program instanceof CgroupProgram)) throw new Error(section);
       const link = program.attach(cgroup.path);
+      const told = [{ id: program.info().id, name: 'counter' }];
+      expect(program.query(cgroup.path)).toMatchObject({ mode: 'multi', attached: told, effective: told });
       expect(cgroup.agent.tell(perl)).toBe(`died ${how}`);
       link.detach();
       expect(cgroup.agent.tell(perl)).toBe('ok');
