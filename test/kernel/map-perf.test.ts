@@ -129,12 +129,13 @@ describe('a perf event array of this kernel', () => {
     const { map, sender } = open();
     map.open({ wakeupEvents: 1000, pages: 512 });
     let seen = 0;
+    sender.send(1);
     const subscription = map.subscribe(() => seen++);
-    // The first look, which is not for a wake-up.
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // By the first look, which is not for a wake-up.
+    await vi.waitFor(() => expect(seen).toBe(1), PATIENCE);
     sender.send(10);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(seen).toBe(0);
+    expect(seen).toBe(1);
     expect(subscription.flush()).toBe(10);
     const wakeups = map.stats().wakeups;
     // On each CPU that the test may move to.

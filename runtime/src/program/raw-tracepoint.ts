@@ -5,7 +5,7 @@ import { Link } from '../link/link.js';
 import { nearest } from '../link/nearest.js';
 import { whyRefused } from '../link/privilege.js';
 import { availableEvents, tracefsRoot, whyNoTracefs } from '../link/tracefs.js';
-import { BPF_F_TEST_RUN_ON_CPU, BPF_PROG_TYPE } from '../uapi.js';
+import { BPF_F_TEST_RUN_ON_CPU, BPF_PROG_TYPE, kernelVersion } from '../uapi.js';
 import { kind, Program } from './program.js';
 import { type RunResult, testRun } from './test-run.js';
 
@@ -65,8 +65,9 @@ export class RawTracepointProgram extends Program {
 
 function why(kernel: Kernel, error: unknown, name: string, cookie: bigint): Reason | undefined {
   const errno = errnoOf(error);
-  // The kernel takes no request with more in it than it knows.
-  if (cookie !== 0n && errno === 'E2BIG') {
+  // A kernel takes no request with more in it than it knows: E2BIG, or EINVAL where other requests are as long.
+  const older = kernel.version < kernelVersion(6, 10);
+  if (cookie !== 0n && (errno === 'E2BIG' || (errno === 'EINVAL' && older))) {
     return {
       why: `raw tracepoints take a cookie since Linux 6.10 and this is ${kernel.release}`,
       unsupported: { feature: 'cookies of raw tracepoints', since: '6.10' },
