@@ -21,32 +21,17 @@ export const Traffic: Codec<Traffic> = struct(24,
     v.setBigUint64(o + 16, safeBigint(x.dropped), true);
   });
 
-/** struct bpf_spin_lock, 4 bytes */
-export interface BpfSpinLock {
-  /** __u32 val; 4 bytes at 0 */ val: number;
-}
-export const BpfSpinLock: Codec<BpfSpinLock> = struct(4,
-  (v, o) => ({
-    val: v.getUint32(o, true),
-  }),
-  (v, o, x) => {
-    v.setUint32(o, x.val, true);
-  });
-
-/** struct bucket, 24 bytes */
+/** struct bucket, 24 bytes; the kernel keeps lock to itself */
 export interface Bucket {
-  /** struct bpf_spin_lock lock; 4 bytes at 0 */ lock: BpfSpinLock;
-  /** __u64 bytes; 8 bytes at 8 */               bytes: number;
-  /** __u64 filled_ns; 8 bytes at 16 */          filled_ns: number;
+  /** __u64 bytes; 8 bytes at 8 */      bytes: number;
+  /** __u64 filled_ns; 8 bytes at 16 */ filled_ns: number;
 }
 export const Bucket: Codec<Bucket> = struct(24,
   (v, o) => ({
-    lock: BpfSpinLock.read(v, o),
     bytes: safeNumber(v.getBigUint64(o + 8, true)),
     filled_ns: safeNumber(v.getBigUint64(o + 16, true)),
   }),
   (v, o, x) => {
-    BpfSpinLock.write(v, o, x.lock);
     v.setBigUint64(o + 8, safeBigint(x.bytes), true);
     v.setBigUint64(o + 16, safeBigint(x.filled_ns), true);
   });
