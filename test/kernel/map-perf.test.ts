@@ -1,7 +1,9 @@
 import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { openObject } from '@bpfskel/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
-import { perfEventArray } from '../../runtime/src/map/perf-event-array.js';
+import { PerfEventArray, perfEventArray } from '../../runtime/src/map/perf-event-array.js';
 import { BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
 import { liveMap, Sample } from '../unit/live-map.js';
 import { perfSender } from './sender.js';
@@ -162,6 +164,26 @@ describe('a perf event array of this kernel', () => {
     expect(most).toBeGreaterThan(50);
     sender.send(1);
     expect(map.snapshot().some(({ record }) => record.pid === 10_000)).toBe(true);
+  });
+
+  it('lets programs read counters', () => {
+    const object = openObject(fileURLToPath(new URL('../testdata/perf_counter.o', import.meta.url)));
+    using live = object.load({ shapes: new Map([['counters', perfEventArray()]]) });
+    const counters = live.maps.get('counters');
+    const bss = live.data.get('.bss');
+    const program = live.progs.get('read_counter');
+    if (!(counters instanceof PerfEventArray && bss && program))
+      throw new Error('the object is not what it was');
+    const run = () => {
+      kernel.progTestRun(program.fd, {});
+      return [bss.view().getBigInt64(0, true), bss.view().getBigUint64(8, true)] as const;
+    };
+    const ENOENT = -2n;
+    expect(run()[0]).toBe(ENOENT);
+    counters.count({ type: 'software', config: 'cpu-clock' });
+    const [error, first] = run();
+    expect(error).toBe(0n);
+    expect(first).toBeGreaterThan(0n);
   });
 
   it('leaves no descriptor', () => {

@@ -233,7 +233,7 @@ describe('a perf event array', () => {
     expect(() => map.subscribe(() => undefined)).toThrow(
       expect.objectContaining({
         code: errno,
-        message: expect.stringMatching(/^open the perf buffers of map "events": /),
+        message: expect.stringMatching(/^open the perf events of map "events": /),
       }),
     );
     expect(eventsOf(kernel)).toBe(0);
@@ -254,6 +254,53 @@ describe('a perf event array', () => {
     expect(() => open({ cpus: 4, online: [3] }, 2).map.open()).toThrow(
       'no online CPU is below its max_entries',
     );
+  });
+});
+
+describe('a perf event array of counters', () => {
+  it('has an event in the slot of each CPU, until its object ends', () => {
+    const { map, kernel, destroy } = open({ cpus: 3 });
+    const opened = vi.spyOn(kernel, 'perfEventOpen');
+    map.count({ type: 'software', config: 'task-clock' }, { cpus: [0, 2] });
+    expect(opened.mock.calls).toEqual([
+      [{ type: 1, config: 1n, pid: -1, cpu: 0 }],
+      [{ type: 1, config: 1n, pid: -1, cpu: 2 }],
+    ]);
+    expect(eventsOf(kernel)).toBe(2);
+    destroy();
+    expect(kernel.openFds).toEqual([]);
+  });
+
+  it('has no records, and a map of records no counters', () => {
+    const { map } = open();
+    map.count({ type: 'hardware', config: 'cpu-cycles' });
+    expect(() => map.subscribe(() => undefined)).toThrow('read map "events": it holds counters, not records');
+    expect(() => map.count({ type: 'hardware', config: 'instructions' })).toThrow(
+      /: it has perf events already$/,
+    );
+    const other = open();
+    other.map.open();
+    expect(() => other.map.count({ type: 'hardware', config: 'instructions' })).toThrow(
+      expect.objectContaining({ code: 'ERR_BPF_STATE' }),
+    );
+  });
+
+  it('says what it cannot count', () => {
+    const { map, kernel } = open();
+    expect(() => map.count({ type: 'software', config: 'task-clocks' as never })).toThrow(
+      expect.objectContaining({
+        code: 'ERR_BPF_ARGUMENT',
+        message: expect.stringMatching(/^count .*task-clocks.* in map "events": /),
+      }),
+    );
+    kernel.failing('perfEventOpen', 'ENOENT');
+    expect(() => map.count({ type: 'hardware', config: 'cpu-cycles' })).toThrow(
+      expect.objectContaining({
+        code: 'ENOENT',
+        message: expect.stringMatching(/^open the perf events of map "events": /),
+      }),
+    );
+    expect(eventsOf(kernel)).toBe(0);
   });
 });
 

@@ -1,8 +1,11 @@
 import { BpfError } from '../errors.js';
-import type { Fd } from '../kernel/kernel.js';
+import type { Fd, PerfEvent } from '../kernel/kernel.js';
+import { errnoOf, type Reason, refusal } from '../link/attach-error.js';
+import { whyNoPerf } from '../link/perf.js';
+import { lacksCounters } from '../link/perf-choice.js';
 import { PERF_COUNT_SW_BPF_OUTPUT, PERF_SAMPLE_RAW, PERF_TYPE_SOFTWARE } from '../uapi.js';
 import type { MapHandle } from './map.js';
-import { mapText, operationError } from './map-error.js';
+import { mapText } from './map-error.js';
 
 /** How the buffers of a perf event array are made. */
 export interface PerfBufferOptions {
@@ -59,14 +62,32 @@ export interface PerfCpuEvent {
   readonly fd: Fd;
 }
 
+/** A perf event before it is opened on a CPU. */
+export type AnyCpuEvent = Omit<PerfEvent, 'pid' | 'cpu'>;
+
+/** What bpf_perf_event_output writes to. */
+export function outputEvent(settings: PerfBufferSettings): AnyCpuEvent {
+  const { wakeupEvents, wakeupWatermark, overwritable } = settings;
+  return {
+    type: PERF_TYPE_SOFTWARE,
+    config: PERF_COUNT_SW_BPF_OUTPUT,
+    sampleType: PERF_SAMPLE_RAW,
+    samplePeriod: 1n,
+    ...(wakeupWatermark === undefined ? { wakeupEvents: wakeupEvents ?? 1 } : { wakeupWatermark }),
+    ...(overwritable && { writeBackward: true }),
+  };
+}
+
 /**
- * Opens a perf event for each CPU, lets `map` have it, and then programs write to it, as libbpf's perf_buffer. What was
- * opened is closed again when something fails.
+ * Opens an event on each CPU, lets `map` have it, and then programs on that CPU find it in the map, as libbpf's
+ * perf_buffer. What was opened is closed again when something fails.
+ * @param cpus by default those that are online and have a slot
  * @returns what `map` made of each, and what closes the events
  */
 export function openPerfEvents<Buffer extends { close(): void }>(
   handle: MapHandle,
-  settings: PerfBufferSettings,
+  event: AnyCpuEvent,
+  cpus: readonly number[] | undefined,
   map: (event: PerfCpuEvent, what: string) => Buffer,
 ): { readonly buffers: readonly Buffer[]; readonly close: () => void } {
   const { kernel } = handle;
@@ -77,8 +98,8 @@ export function openPerfEvents<Buffer extends { close(): void }>(
   };
   try {
     const online = kernel.onlineCpus().filter((cpu) => cpu < handle.maxEntries);
-    for (const cpu of settings.cpus ?? online) {
-      const fd = openEvent(handle, cpu, settings);
+    for (const cpu of cpus ?? online) {
+      const fd = kernel.perfEventOpen({ ...event, pid: -1, cpu });
       fds.push(fd);
       buffers.push(map({ cpu, fd }, `perf buffer of CPU ${cpu} of ${mapText(handle)}`));
       send(handle, cpu, fd);
@@ -86,26 +107,26 @@ export function openPerfEvents<Buffer extends { close(): void }>(
   } catch (error) {
     for (const buffer of buffers) buffer.close();
     close();
-    throw operationError(handle, error, 'open the perf buffers of');
+    throw refusal(`open the perf events of ${mapText(handle)}`, error, whyNoEvent(handle, event, error));
+  }
+  if (buffers.length === 0) {
+    throw new BpfError('ERR_BPF_RANGE', `open ${mapText(handle)}: no online CPU is below its max_entries`);
   }
   return { buffers, close };
 }
 
-function openEvent({ kernel }: MapHandle, cpu: number, settings: PerfBufferSettings): Fd {
-  const { wakeupEvents, wakeupWatermark, overwritable } = settings;
-  return kernel.perfEventOpen({
-    type: PERF_TYPE_SOFTWARE,
-    config: PERF_COUNT_SW_BPF_OUTPUT,
-    sampleType: PERF_SAMPLE_RAW,
-    samplePeriod: 1n,
-    ...(wakeupWatermark === undefined ? { wakeupEvents: wakeupEvents ?? 1 } : { wakeupWatermark }),
-    ...(overwritable && { writeBackward: true }),
-    pid: -1,
-    cpu,
-  });
+function whyNoEvent({ kernel }: MapHandle, { type }: AnyCpuEvent, error: unknown): Reason | undefined {
+  const errno = errnoOf(error);
+  if (errno === 'EPERM' || errno === 'EACCES') return whyNoPerf(kernel);
+  if ((errno !== 'ENOENT' && errno !== 'EOPNOTSUPP') || type === PERF_TYPE_SOFTWARE) return undefined;
+  if (!lacksCounters(kernel)) return undefined;
+  return {
+    why: 'this machine has no hardware counters, as most virtual ones',
+    hint: "Count a software event such as 'task-clock'",
+  };
 }
 
-/** Makes programs that run on `cpu` write to the event. */
+/** Makes programs that run on `cpu` use the event. */
 function send({ kernel, fd: map }: MapHandle, cpu: number, event: Fd): void {
   const slot = new Uint8Array(8);
   const view = new DataView(slot.buffer);

@@ -1,12 +1,14 @@
 import type { Codec } from '../codec/codec.js';
 import { raw } from '../codec/raw.js';
 import { BpfError } from '../errors.js';
+import { chooseEvent, describeEvent, type PerfEventChoice } from '../link/perf-choice.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
 import type { RecordListener } from './delivery.js';
 import { type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
 import { mapText } from './map-error.js';
 import {
   openPerfEvents,
+  outputEvent,
   type PerfBufferOptions,
   type PerfBufferSettings,
   perfSettings,
@@ -122,6 +124,35 @@ export class PerfEventArray<T> extends RecordMap<T, PerfStreamOptions> {
     );
   }
 
+  /**
+   * Counts an event on each CPU, for programs that read it with bpf_perf_event_read_value (`BPF_F_CURRENT_CPU`), until the
+   * object is destroyed. A map of counters has no records. Linux 4.3; values of all times 4.15.
+   *
+   * ```ts
+   * skel.maps.cycles.count({ type: 'hardware', config: 'cpu-cycles' });
+   * ```
+   * @param options `cpus`: by default those that are online
+   * @throws BpfError ERR_BPF_ARGUMENT for an event that is not known, ERR_BPF_STATE when the map is in use already
+   */
+  count(choice: PerfEventChoice, { cpus }: Pick<PerfBufferOptions, 'cpus'> = {}): this {
+    const { handle } = this;
+    const what = `count ${describeEvent(choice)} in ${mapText(handle)}`;
+    if (this.#opened.settings !== undefined) {
+      throw new BpfError('ERR_BPF_STATE', `${what}: it has perf events already`);
+    }
+    const settings = perfSettings(handle, { ...(cpus && { cpus }) });
+    const event = chooseEvent(handle.kernel, choice);
+    if ('why' in event) {
+      const { why, hint } = event;
+      throw new BpfError('ERR_BPF_ARGUMENT', `${what}: ${why}${hint ? `. ${hint}` : ''}`, { hint });
+    }
+    const { close } = openPerfEvents(handle, event, settings.cpus, () => ({ close: () => undefined }));
+    handle.onClose(close);
+    this.#opened.settings = settings;
+    this.#opened.counts = true;
+    return this;
+  }
+
   override stats(): PerfStats {
     const stats = super.stats();
     const lostOn = new Map(
@@ -141,6 +172,7 @@ interface Opened {
   settings?: PerfBufferSettings;
   cpus?: readonly PerfCpuReader[];
   snapshots?: readonly PerfSnapshots[];
+  counts?: boolean;
 }
 
 function openReader(handle: MapHandle, opened: Opened, onLost: LostListener): ReaderGroup {
@@ -150,14 +182,17 @@ function openReader(handle: MapHandle, opened: Opened, onLost: LostListener): Re
       `read ${mapText(handle)}: its buffers are overwritable; they have no stream, but a snapshot()`,
     );
   }
+  if (opened.counts)
+    throw new BpfError('ERR_BPF_STATE', `read ${mapText(handle)}: it holds counters, not records`);
   const settings = opened.settings ?? perfSettings(handle, {});
   const { buffers, close } = openPerfEvents(
     handle,
-    settings,
+    outputEvent(settings),
+    settings.cpus,
     (event, what) => new PerfCpuReader(handle.kernel, event, settings.pages, what, onLost),
   );
   const [first, ...others] = buffers;
-  if (first === undefined) throw noCpu(handle);
+  if (first === undefined) throw new TypeError('there is a CPU at least');
   opened.settings = settings;
   opened.cpus = buffers;
   return new ReaderGroup([first, ...others], close);
@@ -166,19 +201,15 @@ function openReader(handle: MapHandle, opened: Opened, onLost: LostListener): Re
 function openSnapshots(handle: MapHandle, settings: PerfBufferSettings): readonly PerfSnapshots[] {
   const { buffers, close } = openPerfEvents(
     handle,
-    settings,
+    outputEvent(settings),
+    settings.cpus,
     (event, what) => new PerfSnapshots(handle.kernel, event, settings.pages, what),
   );
-  if (buffers.length === 0) throw noCpu(handle);
   handle.onClose(() => {
     for (const buffer of buffers) buffer.close();
     close();
   });
   return buffers;
-}
-
-function noCpu(handle: MapHandle): BpfError {
-  return new BpfError('ERR_BPF_RANGE', `open ${mapText(handle)}: no online CPU is below its max_entries`);
 }
 
 /** `perfEventArray(Event)`, or `perfEventArray()` for raw bytes: a BPF_MAP_TYPE_PERF_EVENT_ARRAY in a skeleton. */
