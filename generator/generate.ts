@@ -25,9 +25,13 @@ export function generate(bytes: Uint8Array, options: GenerateOptions): string {
     source: comment(options.source),
     object:
       options.embed === 'base64'
-        ? `'${Buffer.from(stripDebug(bytes)).toString('base64')}'`
+        ? `'${base64(stripDebug(bytes))}'`
         : `new URL(${quote(relativeUrl(options.objectPath))}, import.meta.url)`,
   });
+}
+
+function base64({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
 }
 
 function relativeUrl(path: string): string {

@@ -34,6 +34,11 @@ await bundle.close();
 rmSync(entry);
 storeCompiledCode();
 
+// What a user starts. Everything but `gen` lies where it was.
+const command = await rolldown({ input: dist('./cli.js'), platform: 'node', external: './run.js' });
+await command.write({ file: dist('./bpfskel.cjs'), format: 'cjs', comments: { jsdoc: false } });
+await command.close();
+
 /** What V8 makes of the bundle while it generates a skeleton. Other versions of Node ignore it. */
 function storeCompiledCode(): void {
   const cache = dist('./gen-bundle.cache');

@@ -25,10 +25,12 @@ interface Section {
 }
 
 /**
- * The same object without debugging sections. `elf` must have been parsed without complaint; programs, maps, globals,
+ * The same object without debugging sections. `bytes` must have been parsed without complaint; programs, maps, globals,
  * BTF and relocations stay what they are.
  */
-export function stripDebug(elf: Uint8Array): Uint8Array {
+export function stripDebug(bytes: Uint8Array): Uint8Array {
+  // The slice() of a Buffer does not copy.
+  const elf = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = elf[5] !== 2;
   const sections = readSections(elf, little);
   const kept = sections.filter((section) => !isDispensable(section, sections));
@@ -39,11 +41,11 @@ export function stripDebug(elf: Uint8Array): Uint8Array {
   const contents = kept.map((section) => {
     if (section.type === SYMTAB)
       return keepSymbols(section, { sections, newIndex, strings, symbols, little });
-    return section.type === NOBITS ? new Uint8Array(0) : section.bytes.slice();
+    return isRelocations(section) ? section.bytes.slice() : section.bytes;
   });
   for (const [at, section] of kept.entries()) {
     const bytes = contents[at];
-    if (bytes !== undefined && (section.type === REL || section.type === RELA)) {
+    if (bytes !== undefined && isRelocations(section)) {
       renumberRelocations(bytes, section.type, symbols, little);
     }
   }
@@ -88,8 +90,12 @@ function plausibleAlignment(claimed: bigint): number {
   return (align & (align - 1)) === 0 ? Math.max(1, align) : 8;
 }
 
+function isRelocations({ type }: Section): boolean {
+  return type === REL || type === RELA;
+}
+
 function isDispensable(section: Section, sections: readonly Section[]): boolean {
-  if (section.type !== REL && section.type !== RELA) return isDebug(section);
+  if (!isRelocations(section)) return isDebug(section);
   const target = sections[section.info];
   if (target === undefined || target.index === 0) return false;
   // Loaders read BTF as it stands: its relocations only serve linkers.
@@ -169,7 +175,7 @@ function writeObject(elf: Uint8Array, { kept, contents, newIndex, strings, littl
       view.setBigUint64(24, BigInt(end + padding), little);
       view.setBigUint64(32, BigInt(section.type === NOBITS ? section.size : bytes.length), little);
       view.setUint32(40, newIndex.get(section.link) ?? 0, little);
-      if (section.type === REL || section.type === RELA) {
+      if (isRelocations(section)) {
         view.setUint32(44, newIndex.get(section.info) ?? 0, little);
       } else if (section.type === SYMTAB) {
         view.setUint32(44, localSymbols(bytes), little);

@@ -112,10 +112,15 @@ export function relocationsOf(elf: Elf, section: ElfSection): ElfRelocation[] {
     );
   }
   const relocations: ElfRelocation[] = [];
+  // r_info is one 64-bit number: the symbol in the upper half.
+  const symbol = elf.littleEndian ? 12 : 8;
+  const type = elf.littleEndian ? 8 : 12;
   for (let at = 0; at < section.size; at += 16) {
-    // r_info is one 64-bit number: the symbol in the upper half.
-    const [low, high] = elf.littleEndian ? [at + 8, at + 12] : [at + 12, at + 8];
-    relocations.push({ offset: number64(reader, at), symbol: reader.u32(high), type: reader.u32(low) });
+    relocations.push({
+      offset: number64(reader, at),
+      symbol: reader.u32(at + symbol),
+      type: reader.u32(at + type),
+    });
   }
   return relocations;
 }
@@ -295,8 +300,8 @@ function readSymbols(sections: readonly ElfSection[], littleEndian: boolean) {
 
 /** A 64-bit number; one beyond 2^53 loses its low bits, and every bound that could be checked against it. */
 function number64(reader: Reader, at: number): number {
-  const [low, high] = reader.littleEndian ? [at, at + 4] : [at + 4, at];
-  return reader.u32(high) * 2 ** 32 + reader.u32(low);
+  const low = reader.u32(reader.littleEndian ? at : at + 4);
+  return reader.u32(reader.littleEndian ? at + 4 : at) * 2 ** 32 + low;
 }
 
 /** A section's name for messages. */

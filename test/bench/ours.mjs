@@ -3,8 +3,11 @@
 //   ours.mjs load OBJECT     load: open, load, attach, destroy
 //   ours.mjs data SKELETON   lookup, update, batch, consume, pipe, million, latency
 //   ours.mjs import          import: of the package; once
+//   ours.mjs gen FOLDER      no samples: the skeletons of all objects there, thrown away
 //   ours.mjs memory OBJECT   bare, loaded: resident bytes as COUNT; in this order
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 
@@ -137,7 +140,18 @@ async function memorySamples() {
   };
 }
 
+/** What `bpfskel gen` does for each, in one process. */
+function generateAll() {
+  const require = createRequire(import.meta.url);
+  const { plainGen } = require('../../dist/gen-bundle.cjs');
+  for (const name of readdirSync(path)) {
+    if (name.endsWith('.o')) plainGen([join(path, name), '-o', '/dev/null']);
+  }
+  process.exit(0);
+}
+
 const samples = await {
+  gen: generateAll,
   load: loadSamples,
   data: dataSamples,
   memory: memorySamples,

@@ -42,6 +42,9 @@ async function inTurns(runs, tick, ours, theirs) {
   return { ours: summary(a), theirs: summary(b) };
 }
 
+/** Runs of what takes many seconds. */
+const FEW = 3;
+
 /** Whole processes: `bpfskel gen` beside something. */
 async function processes({ runs, tick, tools }, name, atMost, ours, theirs) {
   const runner = new Peer([tools.theirs, 'run']);
@@ -70,7 +73,17 @@ export const groups = {
       gen(tools.large.path),
       [tools.bpftool, 'gen', 'skeleton', tools.large.path],
     );
-    return [small, large];
+    const name = "gen of the kernel's selftests";
+    if (!tools.selftests) return [small, large, { name, missing: 'needs npm run conformance once' }];
+    const all = await processes(
+      { ...bench, runs: Math.min(bench.runs, FEW) },
+      `${name}, beside bpftool one by one`,
+      1.5,
+      [process.execPath, tools.ours, 'gen', tools.selftests],
+      // Some it refuses.
+      ['/bin/sh', '-c', `for each in ${tools.selftests}/*.o; do bpftool gen skeleton $each; done; true`],
+    );
+    return [small, large, all];
   },
 
   async load({ runs, tick, tools }) {

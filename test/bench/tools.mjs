@@ -16,7 +16,7 @@ export async function prepareTools() {
   let large;
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
-  const cli = join(root, 'dist/cli.js');
+  const cli = join(root, 'dist/bpfskel.cjs');
   const data = join(here, 'data.o');
   const theirs = join(work, 'theirs');
   execFileSync('gcc', ['-O2', '-o', theirs, join(here, 'theirs.c'), '-lbpf'], { stdio: 'inherit' });
@@ -33,6 +33,7 @@ export async function prepareTools() {
       large ??= largeObject();
       return large;
     },
+    selftests: existsSync(selftests) ? selftests : undefined,
     bpftool: find('bpftool'),
     install,
   };
@@ -49,10 +50,12 @@ async function skeleton(cli, object) {
   return file;
 }
 
-/** The kernel's own largest test when `npm run conformance` has compiled it, else as many types and functions. */
+/** Where `npm run conformance` leaves the kernel's own tests. */
+const selftests = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'bpfskel/selftests/objects');
+
+/** The kernel's own largest test when they were compiled, else as many types and functions. */
 function largeObject() {
-  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
-  const kernels = join(cache, 'bpfskel/selftests/objects/pyperf600.o');
+  const kernels = join(selftests, 'pyperf600.o');
   const path = existsSync(kernels) ? kernels : compileLarge();
   return { path, size: statSync(path).size };
 }

@@ -105,9 +105,14 @@ export class Btf {
     return text;
   }
 
+  /** One past the last offset of a string of this BTF; those of its base come first. */
+  get endString(): number {
+    return this.firstString + this.tables.stringsSize;
+  }
+
   /** True when `offset` names a string of this BTF or its base. */
   hasString(offset: number): boolean {
-    return offset < this.firstString + this.tables.stringsSize || offset === 0;
+    return offset < this.endString || offset === 0;
   }
 
   /** First id with this name and one of these kinds (any kind when none is given), base first; undefined when there is none. */

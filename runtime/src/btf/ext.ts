@@ -1,9 +1,13 @@
 import { Reader } from '../bytes.js';
 import { MalformedError } from '../errors.js';
+import { INSN_SIZE } from '../insn.js';
 import type { Btf } from './btf.js';
 import { byteOrder } from './header.js';
 
 const LABEL = '.BTF.ext';
+
+/** Lines that one call checks. */
+const STEP = 64;
 
 /** Which BTF function starts at an instruction. */
 export interface FuncInfo {
@@ -72,7 +76,8 @@ function lowerBound(records: readonly { readonly insn: number }[], insn: number)
 
 /** The first index below `count` at which `holds`; it must hold from there on. */
 function firstIndex(count: number, holds: (index: number) => boolean): number {
-  let [low, high] = [0, count];
+  let low = 0;
+  let high = count;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (holds(middle)) high = middle;
@@ -169,7 +174,8 @@ function tables(reader: Reader, header: number, field: number, smallest: number)
   const runs: Run[] = [];
   for (let at = start + 4; at < end; ) {
     if (end - at < 8) throw new MalformedError(LABEL, at, 'a table ends inside a section header');
-    const [name, count] = [reader.u32(at), reader.u32(at + 4)];
+    const name = reader.u32(at);
+    const count = reader.u32(at + 4);
     at += 8;
     if (count === 0 || count * size > end - at) {
       throw new MalformedError(LABEL, at - 4, `${count} records of ${size} bytes do not fit the table`);
@@ -182,8 +188,12 @@ function tables(reader: Reader, header: number, field: number, smallest: number)
 
 function insnAt(reader: Reader, at: number): number {
   const offset = reader.u32(at);
-  if (offset % 8 !== 0) throw new MalformedError(LABEL, at, `byte ${offset} is inside an instruction`);
-  return offset / 8;
+  if (offset % INSN_SIZE !== 0) throw insideInstruction(at, offset);
+  return offset / INSN_SIZE;
+}
+
+function insideInstruction(at: number, offset: number): MalformedError {
+  return new MalformedError(LABEL, at, `byte ${offset} is inside an instruction`);
 }
 
 function sortByInsn(records: { readonly insn: number }[]): void {
@@ -196,11 +206,11 @@ function sortByInsn(records: { readonly insn: number }[]): void {
 export class LineTable {
   readonly #btf: Btf;
   readonly #reader: Reader;
-  #size = 0;
-  /** Where the records start; in the order of their instructions once {@link #sorted}. */
-  readonly #starts: number[] = [];
-  #sorted = true;
+  readonly #runs: { readonly at: number; readonly end: number; readonly size: number }[] = [];
+  /** Offset of the last record's instruction; infinite when one came after a later one. */
   #last = 0;
+  /** Where the records start, in the order of their instructions; from when they are first asked for. */
+  #starts: number[] | undefined;
 
   constructor(btf: Btf, reader: Reader) {
     this.#btf = btf;
@@ -209,40 +219,69 @@ export class LineTable {
 
   /** Checks `count` records of `size` bytes at `at`, and takes them in. */
   add(at: number, count: number, size: number): void {
-    const { view, littleEndian } = this.#reader;
-    for (let i = 0; i < count; i++) {
-      const record = at + i * size;
-      const insn = insnAt(this.#reader, record);
-      if (insn < this.#last) this.#sorted = false;
-      this.#last = insn;
-      this.#starts.push(record);
-      const file = view.getUint32(record + 4, littleEndian);
-      const text = view.getUint32(record + 8, littleEndian);
-      if (!this.#btf.hasString(file) || !this.#btf.hasString(text)) {
-        throw new MalformedError(LABEL, record, 'a line names a string outside the string table of .BTF');
-      }
+    const end = at + count * size;
+    for (let from = at; from < end; from += STEP * size) {
+      const to = Math.min(from + STEP * size, end);
+      this.#last = checkLines(this.#reader, this.#btf.endString, from, to, size, this.#last);
     }
-    this.#size = size;
+    this.#runs.push({ at, end, size });
   }
 
   /** The positions of the instructions from `first` up to, not including, `end`, counted from `first`. */
   between(first: number, end: number): LineInfo[] {
-    if (!this.#sorted) this.#starts.sort((a, b) => this.#reader.u32(a) - this.#reader.u32(b));
-    this.#sorted = true;
-    const count = this.#starts.length;
-    const from = firstIndex(count, (i) => this.#insn(i) >= first);
-    const to = firstIndex(count, (i) => this.#insn(i) >= end);
+    this.#starts ??= this.#inOrder();
+    const starts = this.#starts;
+    const from = firstIndex(starts.length, (i) => this.#insn(starts[i]) >= first);
+    const to = firstIndex(starts.length, (i) => this.#insn(starts[i]) >= end);
+    const size = this.#runs[0]?.size ?? 0;
     const lines: LineInfo[] = [];
-    for (const start of this.#starts.slice(from, to)) {
-      const raw = this.#reader.slice(start, this.#size);
+    for (const start of starts.slice(from, to)) {
+      const raw = this.#reader.slice(start, size);
       lines.push(new LineRecord(this.#btf, this.#reader, start, raw, first));
     }
     return lines;
   }
 
-  #insn(index: number): number {
-    return this.#reader.u32(this.#starts[index] ?? 0) / 8;
+  #inOrder(): number[] {
+    const starts: number[] = [];
+    for (const { at, end, size } of this.#runs) {
+      for (let start = at; start < end; start += size) starts.push(start);
+    }
+    if (this.#last === Number.POSITIVE_INFINITY) {
+      starts.sort((a, b) => this.#reader.u32(a) - this.#reader.u32(b));
+    }
+    return starts;
   }
+
+  #insn(start = 0): number {
+    return this.#reader.u32(start) / INSN_SIZE;
+  }
+}
+
+/**
+ * Checks the next lines, {@link STEP} of them: there are tens of thousands, and V8 compiles this sooner than a loop over
+ * all of them. Returns {@link LineTable.#last}.
+ */
+function checkLines(
+  { view, littleEndian }: Reader,
+  endString: number,
+  from: number,
+  to: number,
+  size: number,
+  before: number,
+): number {
+  let last = before;
+  for (let at = from; at < to; at += size) {
+    const offset = view.getUint32(at, littleEndian);
+    const file = view.getUint32(at + 4, littleEndian);
+    const text = view.getUint32(at + 8, littleEndian);
+    if (offset % INSN_SIZE !== 0) throw insideInstruction(at, offset);
+    if (file >= endString || text >= endString) {
+      throw new MalformedError(LABEL, at, 'a line names a string outside the string table of .BTF');
+    }
+    last = offset >= last ? offset : Number.POSITIVE_INFINITY;
+  }
+  return last;
 }
 
 class LineRecord implements LineInfo {
@@ -256,7 +295,7 @@ class LineRecord implements LineInfo {
 
   constructor(btf: Btf, reader: Reader, at: number, raw: Uint8Array, first: number) {
     this.#btf = btf;
-    this.insn = reader.u32(at) / 8 - first;
+    this.insn = reader.u32(at) / INSN_SIZE - first;
     this.fileNameOffset = reader.u32(at + 4);
     this.textOffset = reader.u32(at + 8);
     const position = reader.u32(at + 12);

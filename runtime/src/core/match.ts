@@ -96,7 +96,9 @@ class FieldMatch {
     if (!isComposite(type) || seen.has(type.id)) return false;
     budget.spend(type.members.length);
     if (this.#depth + depth >= MAX_DEPTH && type.members.length > 0) throw tooDeep();
-    for (const [index, member] of type.members.entries()) {
+    let index = -1;
+    for (const member of type.members) {
+      index++;
       if (member.name === '') {
         const before = this.#bitOffset;
         this.#bitOffset = advance(before, member.bitOffset);

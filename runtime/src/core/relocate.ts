@@ -4,7 +4,7 @@ import { BpfError, isBpfError, printable } from '../errors.js';
 import { accessSize, CALL, InsnClass, Insns, withAccessSize } from '../insn.js';
 import { CoreKind, coreQuestion } from './kinds.js';
 import { type Resolution, resolve } from './resolve.js';
-import { coreError, parseSpec, specText, typeText } from './spec.js';
+import { type CoreSpec, coreError, parseSpec, specText, typeText } from './spec.js';
 import type { CoreTarget } from './target.js';
 
 /** Helper number that a relocation without an answer calls (0xbad2310, as libbpf's): no kernel has it. */
@@ -73,7 +73,7 @@ export function relocateCore(request: CoreRequest): CoreOutcome[] {
   return relocations.map((relocation) => {
     try {
       const resolution = resolve(relocation, local, target);
-      return outcome(relocation, resolution, patch(insns, relocation.insn, resolution));
+      return new Outcome(relocation, resolution, patch(insns, relocation.insn, resolution));
     } catch (error) {
       throw inContext(error, relocation, request);
     }
@@ -90,24 +90,31 @@ export function coreNames(relocations: readonly CoreRelocation[], local: Btf): S
   return names;
 }
 
-function outcome(
-  { insn, kind }: CoreRelocation,
-  resolution: Resolution,
-  problem: string | undefined,
-): CoreOutcome {
-  const { spec, found, missing, local, value } = resolution;
-  return {
-    insn,
-    kind,
-    get text() {
-      return specText(spec);
-    },
-    found,
-    poisoned: problem !== undefined,
-    reason: problem ?? missing,
-    local: local.value,
-    value: problem === undefined ? value : undefined,
-  };
+/** Knows its text when asked: most are never shown. */
+class Outcome implements CoreOutcome {
+  readonly insn: number;
+  readonly kind: number;
+  readonly found: boolean;
+  readonly poisoned: boolean;
+  readonly reason: string;
+  readonly local: bigint;
+  readonly value: bigint | undefined;
+  readonly #spec: CoreSpec;
+
+  constructor({ insn, kind }: CoreRelocation, resolution: Resolution, problem: string | undefined) {
+    this.insn = insn;
+    this.kind = kind;
+    this.found = resolution.found;
+    this.poisoned = problem !== undefined;
+    this.reason = problem ?? resolution.missing;
+    this.local = resolution.local.value;
+    this.value = problem === undefined ? resolution.value : undefined;
+    this.#spec = resolution.spec;
+  }
+
+  get text(): string {
+    return specText(this.#spec);
+  }
 }
 
 function inContext(error: unknown, relocation: CoreRelocation, { local, program }: CoreRequest): unknown {

@@ -152,7 +152,8 @@ function refuseDuplicates(units: readonly Unit[]): void {
 
 /** The last function that starts at or before `insn` and holds it: where libbpf's binary search ends. */
 function unitAt(units: readonly Unit[], insn: number): Unit | undefined {
-  let [low, high] = [0, units.length];
+  let low = 0;
+  let high = units.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((units[middle]?.first ?? 0) <= insn) low = middle + 1;

@@ -17,6 +17,9 @@ import type { Unit, Units } from './programs.js';
 import type { ObjectSections } from './sections.js';
 import type { FunctionSpec } from './spec.js';
 
+/** Instructions that one call of {@link nextPseudo} looks at. */
+const STEP = 64;
+
 /** What relocations refer to. */
 export interface RelocationContext {
   readonly elf: Elf;
@@ -34,6 +37,7 @@ export interface RelocationContext {
 export function relocateFunctions(context: RelocationContext): FunctionSpec[] {
   const resolver = new FunctionResolver(context);
   for (const section of context.sections.code) {
+    let unit: Unit | undefined;
     for (const table of context.sections.relocations.get(section.index) ?? []) {
       for (const relocation of relocationsOf(context.elf, table)) {
         if (relocation.offset % INSN_SIZE !== 0 || relocation.offset >= section.size) {
@@ -42,8 +46,10 @@ export function relocateFunctions(context: RelocationContext): FunctionSpec[] {
           );
         }
         const insn = relocation.offset / INSN_SIZE;
+        if (unit === undefined || insn < unit.first || insn >= unit.end) {
+          unit = context.units.at(section.index, insn);
+        }
         // Instructions of no function belonged to a weak one that was overridden.
-        const unit = context.units.at(section.index, insn);
         if (unit !== undefined) resolver.record(unit, insn, relocation);
       }
     }
@@ -52,13 +58,24 @@ export function relocateFunctions(context: RelocationContext): FunctionSpec[] {
   return resolver.functions;
 }
 
+/** The instructions of one section. */
+interface Code {
+  readonly insns: Insns;
+  /** By instruction: 1 for those that have a relocation. */
+  readonly relocated: Uint8Array;
+}
+
+function codeOf(bytes: Uint8Array, littleEndian: boolean): Code {
+  const insns = new Insns(bytes, littleEndian);
+  return { insns, relocated: new Uint8Array(insns.count) };
+}
+
 class FunctionResolver {
   readonly functions: FunctionSpec[];
   readonly #context: RelocationContext;
   readonly #index = new Map<Unit, number>();
-  /** Relocated instructions of each function. */
-  readonly #seen = new Map<Unit, Set<number>>();
-  readonly #insns: ReadonlyMap<number, Insns>;
+  /** By section. */
+  readonly #code: ReadonlyMap<number, Code>;
 
   constructor(context: RelocationContext) {
     this.#context = context;
@@ -66,18 +83,16 @@ class FunctionResolver {
     const subprograms = units.all.filter(({ program }) => !program);
     this.functions = subprograms.map(({ spec }) => spec);
     for (const [i, unit] of subprograms.entries()) this.#index.set(unit, i);
-    this.#insns = new Map(sections.code.map(({ index, data }) => [index, new Insns(data, elf.littleEndian)]));
+    this.#code = new Map(sections.code.map(({ index, data }) => [index, codeOf(data, elf.littleEndian)]));
   }
 
   /** Takes down what an ELF relocation says of instruction `insn` of the function's section. */
   record(unit: Unit, insn: number, { symbol: number }: ElfRelocation): void {
-    const insns = this.#insnsOf(unit);
+    const { insns, relocated } = this.#codeOf(unit);
     const symbol = this.#context.elf.symbols[number];
     if (symbol === undefined) throw this.#refuse(unit, insn, `names symbol ${number}, which does not exist`);
-    const seen = this.#seen.get(unit) ?? new Set();
-    this.#seen.set(unit, seen);
-    if (seen.has(insn)) throw this.#refuse(unit, insn, 'is relocated twice');
-    seen.add(insn);
+    if (relocated[insn] === 1) throw this.#refuse(unit, insn, 'is relocated twice');
+    relocated[insn] = 1;
     const call = insns.code(insn) === CALL;
     if (!call && !(insns.isLoadImm64(insn) && insn + 1 < unit.end)) {
       throw this.#refuse(
@@ -93,25 +108,24 @@ class FunctionResolver {
 
   /** Calls inside one section have no ELF relocation. Puts the function's relocations in order. */
   findCalls(unit: Unit): void {
-    const insns = this.#insnsOf(unit);
-    const seen = this.#seen.get(unit);
-    // Straight over the bytes: programs of a hundred thousand instructions exist.
-    const { bytes } = insns;
-    for (let insn = unit.first; insn < unit.end; insn++) {
-      const code = bytes[insn * INSN_SIZE];
-      if (code === CALL && !seen?.has(insn)) {
-        const subprogram =
-          insns.src(insn) === PseudoCall.SUBPROGRAM && insns.dst(insn) === 0 && insns.off(insn) === 0;
-        if (subprogram) this.#callOf(unit, insn, unit.section, insn + insns.imm(insn) + 1, 'call');
-      } else if (code === LD_IMM64) {
-        if (insns.src(insn) === PseudoLoad.FUNC && !seen?.has(insn)) {
-          throw this.#refuse(
-            unit,
-            insn,
-            'loads the address of a function, without a relocation that says which',
-          );
-        }
-        insn++;
+    const { insns, relocated } = this.#codeOf(unit);
+    const sourceBits = this.#context.elf.littleEndian ? 0xf0 : 0x0f;
+    for (let at = unit.first; at < unit.end; ) {
+      const insn = nextPseudo(insns.bytes, sourceBits, at, Math.min(at + STEP, unit.end));
+      const load = insn >= 0 && insns.isLoadImm64(insn);
+      at = insn < 0 ? ~insn : insn + (load ? 2 : 1);
+      if (insn < 0 || relocated[insn] === 1) continue;
+      const source = insns.src(insn);
+      if (load && source === PseudoLoad.FUNC) {
+        throw this.#refuse(
+          unit,
+          insn,
+          'loads the address of a function, without a relocation that says which',
+        );
+      }
+      const call = !load && source === PseudoCall.SUBPROGRAM;
+      if (call && insns.dst(insn) === 0 && insns.off(insn) === 0) {
+        this.#callOf(unit, insn, unit.section, insn + insns.imm(insn) + 1, 'call');
       }
     }
     unit.relocations.sort((a, b) => a.insn - b.insn);
@@ -151,7 +165,7 @@ class FunctionResolver {
         `refers to ${this.#describe(symbol)}, which is in no section; was a global not initialised?`,
       );
     }
-    if (this.#insns.has(symbol.section) && isFunction(symbol)) {
+    if (this.#code.has(symbol.section) && isFunction(symbol)) {
       const byte = symbol.value + addend;
       if (byte % INSN_SIZE !== 0) {
         throw this.#refuse(
@@ -204,8 +218,8 @@ class FunctionResolver {
     unit.relocations.push({ kind, insn: insn - unit.first, function: index });
   }
 
-  #insnsOf(unit: Unit): Insns {
-    return this.#insns.get(unit.section) ?? new Insns(new Uint8Array(), true);
+  #codeOf(unit: Unit): Code {
+    return this.#code.get(unit.section) ?? codeOf(new Uint8Array(), true);
   }
 
   #describe(symbol: ElfSymbol): string {
@@ -218,13 +232,29 @@ class FunctionResolver {
   }
 }
 
+/**
+ * The next call or 64-bit load with a source register, which only those of functions have; else the complement of where
+ * to go on. Programs of a hundred thousand instructions exist, and V8 compiles this sooner than a loop over all of them.
+ */
+function nextPseudo(bytes: Uint8Array, sourceBits: number, from: number, end: number): number {
+  let insn = from;
+  for (; insn < end; insn++) {
+    const code = bytes[insn * INSN_SIZE];
+    if (code !== CALL && code !== LD_IMM64) continue;
+    if (((bytes[insn * INSN_SIZE + 1] ?? 0) & sourceBits) !== 0) return insn;
+    if (code === LD_IMM64) insn++;
+  }
+  return ~insn;
+}
+
 function isFunction({ type }: ElfSymbol): boolean {
   return type === SymbolType.FUNC || type === SymbolType.SECTION;
 }
 
 /** The first map that begins at `offset`; maps are in order of offset. */
 function indexAtOffset(maps: readonly PlacedMap[], offset: number): number | undefined {
-  let [low, high] = [0, maps.length];
+  let low = 0;
+  let high = maps.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((maps[middle]?.offset ?? 0) < offset) low = middle + 1;

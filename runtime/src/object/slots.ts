@@ -160,7 +160,8 @@ function callback(
 
 /** Index of the last place that begins at or before `offset`, -1 when there is none. */
 function lastAtOrBefore(places: readonly { readonly offset: number }[], offset: number): number {
-  let [low, high] = [0, places.length];
+  let low = 0;
+  let high = places.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((places[middle]?.offset ?? 0) <= offset) low = middle + 1;
