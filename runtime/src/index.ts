@@ -25,6 +25,7 @@ export type { AttachedProgram } from './link/program-name.js';
 export type { SocketTarget } from './link/socket-target.js';
 export type { StructOpsLink } from './link/struct-ops.js';
 export type { UpdatableLink } from './link/updatable-link.js';
+export type { AttachedXdp, XdpMode } from './link/xdp.js';
 export type { AttachOptions, AttachReport } from './loader/attach-report.js';
 export type { LiveObject } from './loader/live-object.js';
 export type { LoadOptions } from './loader/load.js';
@@ -134,6 +135,7 @@ export { parseObject } from './object/parse.js';
 export type { ObjectSpec } from './object/spec.js';
 export { type KernelLoadOptions, type LoadableObject, objectName, openObject } from './open.js';
 export { type OpenMapOptions, openMapById, openPinnedMap } from './open-map.js';
+export type { FlowKeys, FlowRun, FlowRunResult } from './program/flow-run.js';
 export type {
   CgroupDeviceProgram,
   CgroupProgram,
@@ -196,8 +198,10 @@ export type {
   XdpMapProgram,
   XdpProgram,
 } from './program/index.js';
+export type { NetfilterRun, NetfilterRunResult } from './program/netfilter-run.js';
 export type { PacketRun, PacketRunResult, SkBuff, SkBuffInput } from './program/packet-run.js';
 export type { Program } from './program/program.js';
+export type { SkLookupContext, SkLookupRun, SkLookupRunResult } from './program/sk-lookup-run.js';
 export type { RunResult } from './program/test-run.js';
 export type { XdpAction, XdpContext, XdpInjection, XdpRun, XdpRunResult } from './program/xdp-run.js';
 export type { Skeleton } from './skeleton.js';

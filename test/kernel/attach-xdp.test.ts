@@ -128,6 +128,20 @@ describe('XDP', () => {
     late.attach(near).detach();
   });
 
+  it.each([
+    ['native', near],
+    ['generic', near],
+    ['generic', 'lo'],
+  ] as const)('tells the program that is on a device in %s mode (%s)', (mode, device) => {
+    const { program } = load();
+    expect(program.query(device)).toEqual([]);
+    using link = program.attach(device, { mode });
+    expect(load().program.query(device)).toEqual([{ mode, id: program.info().id, name: 'counter' }]);
+    link.detach();
+    expect(program.query(device)).toEqual([]);
+    expectRefusal(() => program.query('etho'), 'there is no network device called etho');
+  });
+
   it('replaces a program that rtnetlink set: any, or only the one given', () => {
     const { program: first } = load(withoutLinks);
     first.attach(near);

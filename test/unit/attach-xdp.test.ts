@@ -125,6 +125,20 @@ describe('attaching an XDP program', () => {
     expect(host.open.size).toBe(0);
   });
 
+  it('tells every program of a device, by mode, without a name where it cannot be opened', () => {
+    const host = taken({ native: 17, offload: 18 });
+    expect(xdp(host).query('eth0')).toEqual([
+      { mode: 'native', id: 17, name: 'other' },
+      { mode: 'offload', id: 18, name: 'other' },
+    ]);
+    host.refuse('progById', 'EPERM');
+    expect(xdp(host).query(2)[0]).toEqual({ mode: 'native', id: 17, name: '' });
+    host.refuse('xdpQuery', 'ENODEV');
+    expect(() => xdp(host).query('eth0')).toThrow(
+      'query the XDP programs of eth0: the device is gone (ENODEV)',
+    );
+  });
+
   it('names it by id when it cannot be opened', () => {
     const host = taken({ generic: 18 });
     host.refuse('progById', 'EPERM');

@@ -14,9 +14,9 @@ export type NetfilterFamily = 'ipv4' | 'ipv6';
  */
 export type NetfilterHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
 
-// include/uapi/linux/{netfilter,netfilter_ipv4}.h
-const families: Readonly<Record<NetfilterFamily, number>> = { ipv4: 2, ipv6: 10 };
-const hooks: Readonly<Record<NetfilterHook, number>> = {
+/** NFPROTO_* and NF_INET_* (include/uapi/linux/netfilter.h). */
+export const families: Readonly<Record<NetfilterFamily, number>> = { ipv4: 2, ipv6: 10 };
+export const hooks: Readonly<Record<NetfilterHook, number>> = {
   prerouting: 0,
   input: 1,
   forward: 2,

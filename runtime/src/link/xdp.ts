@@ -7,10 +7,10 @@ import {
   XDP_FLAGS_SKB_MODE,
   XDP_FLAGS_UPDATE_IF_NOEXIST,
 } from '../uapi.js';
-import { type Attachment, attachError, errnoOf, type Reason } from './attach-error.js';
+import { type Attachment, attachError, errnoOf, type Reason, refusal } from './attach-error.js';
 import { deviceName } from './device.js';
 import { whyRefused } from './privilege.js';
-import { describeProgram } from './program-name.js';
+import { type AttachedProgram, describeProgram, programName } from './program-name.js';
 import { readText } from './text.js';
 import { type Hold, holdLink } from './updatable-link.js';
 
@@ -22,6 +22,11 @@ const modeFlags: Readonly<Record<XdpMode, number>> = {
   generic: XDP_FLAGS_SKB_MODE,
   offload: XDP_FLAGS_HW_MODE,
 };
+
+/** An XDP program that is on a device, by whomever. */
+export interface AttachedXdp extends AttachedProgram {
+  readonly mode: XdpMode;
+}
 
 /** A device an XDP program goes to. */
 export interface XdpAttachment extends Attachment {
@@ -60,6 +65,23 @@ export function replaceXdp(attachment: XdpAttachment, old: Fd | undefined): Hold
   return setXdp(attachment, old === undefined ? 0 : XDP_FLAGS_REPLACE, old);
 }
 
+/** The programs of a device, as RTM_GETLINK tells them (bpf_xdp_query of libbpf): one for each mode that has one. */
+export function queryXdp(kernel: Kernel, ifindex: number): AttachedXdp[] {
+  try {
+    return idsOf(kernel, ifindex).map(({ mode, id }) => ({ mode, id, name: programName(kernel, id) ?? '' }));
+  } catch (error) {
+    const gone = errnoOf(error) === 'ENODEV' ? { why: 'the device is gone' } : undefined;
+    throw refusal(`query the XDP programs of ${deviceName(kernel, ifindex)}`, error, gone);
+  }
+}
+
+function idsOf(kernel: Kernel, ifindex: number): { readonly mode: XdpMode; readonly id: number }[] {
+  const query = kernel.xdpQuery(ifindex);
+  return (['native', 'generic', 'offload'] as const)
+    .map((mode) => ({ mode, id: query[mode] }))
+    .filter(({ id }) => id !== 0);
+}
+
 function setXdp(attachment: XdpAttachment, flags: number, expected: Fd | undefined): Hold {
   const { kernel, prog, ifindex, mode } = attachment;
   const mine = mode === undefined ? 0 : modeFlags[mode];
@@ -88,8 +110,7 @@ function clearXdp(kernel: Kernel, ifindex: number, mode: number, prog: Fd): void
     // Before 5.7 the kernel does not compare for us.
     if (errno !== 'EINVAL') throw error;
     const { id } = kernel.progInfo(prog);
-    const { native, generic, offload } = kernel.xdpQuery(ifindex);
-    if ([native, generic, offload].includes(id)) kernel.xdpSet(ifindex, -1, mode);
+    if (idsOf(kernel, ifindex).some((there) => there.id === id)) kernel.xdpSet(ifindex, -1, mode);
   }
 }
 
@@ -118,10 +139,7 @@ function whyNoXdp(attachment: XdpAttachment, error: unknown): Reason | undefined
 }
 
 function whyTaken({ kernel, ifindex }: XdpAttachment): Reason | undefined {
-  const query = kernel.xdpQuery(ifindex);
-  const there = (['native', 'generic', 'offload'] as const)
-    .filter((mode) => query[mode] !== 0)
-    .map((mode) => `${describeProgram(kernel, query[mode])} (${mode})`);
+  const there = idsOf(kernel, ifindex).map(({ mode, id }) => `${describeProgram(kernel, id)} (${mode})`);
   if (there.length === 0) return undefined;
   const device = deviceName(kernel, ifindex);
   return {

@@ -1,6 +1,7 @@
 import type { Link } from '../link/link.js';
 import { attachNetfilter, type NetfilterFamily, type NetfilterHook } from '../link/netfilter.js';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
+import { type NetfilterRun, type NetfilterRunResult, runNetfilter } from './netfilter-run.js';
 import { kind, Program } from './program.js';
 
 /** How {@link NetfilterProgram.attach} attaches. */
@@ -37,6 +38,16 @@ export class NetfilterProgram extends Program {
         defrag,
       }),
     );
+  }
+
+  /**
+   * Runs the program on an IPv4 or IPv6 packet that begins with its IP header, without attaching it; nothing is sent.
+   * Linux 6.4. Throws a BpfError when the packet is too short.
+   *
+   * @example expect(skel.progs.check.run(packet, { hook: 'input' }).verdict).toBe('NF_DROP');
+   */
+  run(packet: Uint8Array, options?: NetfilterRun): NetfilterRunResult {
+    return runNetfilter(this.runnable(), packet, options);
   }
 }
 

@@ -1,6 +1,6 @@
 import { deviceIndex, deviceName } from '../link/device.js';
 import { UpdatableLink } from '../link/updatable-link.js';
-import { attachXdp, replaceXdp, type XdpMode } from '../link/xdp.js';
+import { type AttachedXdp, attachXdp, queryXdp, replaceXdp, type XdpMode } from '../link/xdp.js';
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
 import { kind, Program } from './program.js';
 import { injectXdp, runXdp, type XdpInjection, type XdpRun, type XdpRunResult } from './xdp-run.js';
@@ -45,6 +45,17 @@ export class XdpProgram extends Program {
     const link = new XdpLink({ kernel, program: this.name, target }, hold);
     this.handle.own(link);
     return link;
+  }
+
+  /**
+   * The XDP programs on a device, this one or others: one for each mode that has one, which is one at most unless the
+   * device's hardware runs one beside. Linux 4.12. Throws a BpfError when there is no such device.
+   *
+   * @example skel.progs.count_packets.query('eth0'); // [{ mode: 'native', id: 17, name: 'count_packets' }]
+   */
+  query(device: string | number): readonly AttachedXdp[] {
+    const { kernel } = this.handle;
+    return queryXdp(kernel, deviceIndex(kernel, this.name, 'xdp', device));
   }
 
   /**
