@@ -129,7 +129,7 @@ export class TypeTable {
       ts: 'boolean',
       codec: () => this.#imports.value('bool'),
       read: (at) => `v.getUint8(${at}) !== 0`,
-      write: (at, value) => `v.setUint8(${at}, ${value} ? 1 : 0)`,
+      write: (at, value) => `${this.#imports.value('putBool')}(v, ${at}, ${value})`,
     };
   }
 
@@ -157,6 +157,11 @@ export class TypeTable {
         read: (at) => `${this.#imports.value('safeNumber')}(${read(at)})`,
         write: (at, value) => write(at, `${this.#imports.value('safeBigint')}(${value})`),
       };
+    }
+    if (scalar.method.startsWith('Float')) {
+      const put = (at: string, value: string) =>
+        `${this.#imports.value(`put${scalar.method}`)}(v, ${at}, ${value}, ${this.#little})`;
+      return { ts: scalar.ts, codec: () => this.#codec(scalar.codec), read, write: put };
     }
     return { ts: scalar.ts, codec: () => this.#codec(scalar.codec), read, write };
   }

@@ -1,6 +1,7 @@
 // `npm run conformance:gen [FOLDER]`: the kernel's own BPF selftest objects through `bpftool gen skeleton` and through
 // ours. Whatever bpftool accepts, bpfskel must accept; what it writes must type-check and name the same maps, programs
-// and globals. The objects lie in FOLDER, else $BPFSKEL_SELFTESTS, else ~/.cache/bpfskel/selftests/objects.
+// and globals. Then random bytes go through the codec of every struct and union of all objects, and must come out the same
+// (round-trip.mjs says outside of what). The objects lie in FOLDER, else $BPFSKEL_SELFTESTS, else ~/.cache/bpfskel/selftests/objects.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseObject } from '@bpfskel/runtime/inspect';
 import { inspectObject } from '../../dist/inspection.js';
+import { roundTripObjects } from './round-trip-objects.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const objects =
@@ -41,7 +43,13 @@ function run() {
   console.log(`accepted by bpfskel     ${generated.length}`);
   console.log(`output type-checks      ${typed.length}`);
   console.log(`same names as bpftool   ${named.length}`);
-  const all = [generated, typed, named].every((passed) => passed.length === accepted.length);
+  const trips = roundTripObjects(files.map((file) => join(objects, file)));
+  console.log(
+    `structs and unions      ${trips.structs} (${trips.different} different) in ${trips.objects} objects`,
+  );
+  console.log(`same after round trip   ${trips.same}`);
+  const accord = [generated, typed, named].every((passed) => passed.length === accepted.length);
+  const all = accord && trips.same === trips.structs;
   console.log(all ? 'conformance:gen 100 %' : 'conformance:gen FAILED');
   return all ? 0 : 1;
 }

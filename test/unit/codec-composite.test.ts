@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { arrayOf, readRest, writeRest } from '../../runtime/src/codec/array.js';
 import type { Codec } from '../../runtime/src/codec/codec.js';
 import { bytes, decodeBase64, raw } from '../../runtime/src/codec/raw.js';
-import { u8, u16, u32 } from '../../runtime/src/codec/scalars.js';
+import { putBool, putFloat32, u8, u16, u32 } from '../../runtime/src/codec/scalars.js';
 import { struct, type UnionCodec, union } from '../../runtime/src/codec/struct.js';
 import { cstring, putCstring } from '../../runtime/src/codec/text.js';
 
@@ -119,6 +119,57 @@ describe('a union', () => {
         message: expect.stringContaining('"v4" was given as 2 but reads back as 1'),
       }),
     );
+  });
+
+  test('keeps what one arm has behind the NUL, the true or in the NaN of another', () => {
+    interface Mixed {
+      named: { name: string; id: number };
+      numbered: { id: number; name: string };
+      real: { real: number; flag: boolean };
+    }
+    const named = struct<Mixed['named']>(
+      8,
+      (v, o) => ({ name: cstring(v, o, 4), id: v.getUint32(o + 4, true) }),
+      (v, o, x) => {
+        putCstring(v, o, 4, x.name);
+        v.setUint32(o + 4, x.id, true);
+      },
+    );
+    const numbered = struct<Mixed['numbered']>(
+      8,
+      (v, o) => ({ id: v.getUint32(o, true), name: cstring(v, o + 4, 4) }),
+      (v, o, x) => {
+        v.setUint32(o, x.id, true);
+        putCstring(v, o + 4, 4, x.name);
+      },
+    );
+    const real = struct<Mixed['real']>(
+      8,
+      (v, o) => ({ real: v.getFloat32(o, true), flag: v.getUint8(o + 7) !== 0 }),
+      (v, o, x) => {
+        putFloat32(v, o, x.real, true);
+        putBool(v, o + 7, x.flag);
+      },
+    );
+    const Mixed: UnionCodec<Mixed> = union(
+      8,
+      (v, o) => ({ named: named.read(v, o), numbered: numbered.read(v, o), real: real.read(v, o) }),
+      (v, o, x) => {
+        if (x.named !== undefined) named.write(v, o, x.named);
+        if (x.numbered !== undefined) numbered.write(v, o, x.numbered);
+        if (x.real !== undefined) real.write(v, o, x.real);
+      },
+    );
+    const bytes = fc.array(fc.constantFrom(0, 1, 65, 0x7f, 0xc0, 0xff), { minLength: 8, maxLength: 8 });
+    fc.assert(
+      fc.property(bytes, (memory) => {
+        const out = new DataView(new ArrayBuffer(8));
+        Mixed.write(out, 0, Mixed.read(new DataView(Uint8Array.from(memory).buffer), 0));
+        expect([...new Uint8Array(out.buffer)]).toEqual(memory);
+      }),
+      { numRuns: 1000 },
+    );
+    expect(Mixed.of({ named: { name: 'a', id: 66 } }).numbered).toEqual({ id: 97, name: 'B' });
   });
 
   test('inside a struct is given by one arm, too', () => {

@@ -10,14 +10,20 @@ export function bits(
   width: number,
   littleEndian: boolean,
 ): number {
-  // At most 40 bits: exact in a number, but too many for its 32-bit operators.
   const count = (shift + width + 7) >> 3;
-  let value = 0;
-  for (let i = 0; i < count; i++) {
-    value = value * 256 + view.getUint8(offset + (littleEndian ? count - 1 - i : i));
-  }
   const below = littleEndian ? shift : count * 8 - shift - width;
-  return Math.floor(value / 2 ** below) % 2 ** width;
+  let value = 0;
+  if (count > 4) {
+    // 40 bits: exact in a number, but too many for its 32-bit operators.
+    for (let i = 0; i < count; i++) {
+      value = value * 256 + view.getUint8(offset + (littleEndian ? count - 1 - i : i));
+    }
+    return Math.floor(value / 2 ** below) % 2 ** width;
+  }
+  for (let i = 0; i < count; i++) {
+    value = (value << 8) | view.getUint8(offset + (littleEndian ? count - 1 - i : i));
+  }
+  return width === 32 ? value >>> 0 : (value >>> below) & (2 ** width - 1);
 }
 
 /** A signed bitfield of at most 32 bits. */
@@ -32,6 +38,9 @@ export function signedBits(
   return value >= 2 ** (width - 1) ? value - 2 ** width : value;
 }
 
+/** Where the two halves of a 64-bit value become one bigint, without others on the way. */
+const halves = new DataView(new ArrayBuffer(8));
+
 /** An unsigned bitfield of any width. */
 export function bigBits(
   view: DataView,
@@ -40,13 +49,8 @@ export function bigBits(
   width: number,
   littleEndian: boolean,
 ): bigint {
-  const count = (shift + width + 7) >> 3;
-  let value = 0n;
-  for (let i = 0; i < count; i++) {
-    value = (value << 8n) | BigInt(view.getUint8(offset + (littleEndian ? count - 1 - i : i)));
-  }
-  const below = littleEndian ? shift : count * 8 - shift - width;
-  return BigInt.asUintN(width, value >> BigInt(below));
+  readHalves(view, offset, shift, width, littleEndian);
+  return halves.getBigUint64(0, true);
 }
 
 /** A signed bitfield of any width. */
@@ -57,7 +61,14 @@ export function signedBigBits(
   width: number,
   littleEndian: boolean,
 ): bigint {
-  return BigInt.asIntN(width, bigBits(view, offset, shift, width, littleEndian));
+  readHalves(view, offset, shift, width, littleEndian);
+  const high = halves.getUint32(4, true);
+  if (width <= 32) {
+    const low = halves.getUint32(0, true) << (32 - width);
+    halves.setInt32(0, low >> (32 - width), true);
+    halves.setInt32(4, low >> 31, true);
+  } else halves.setInt32(4, (high << (64 - width)) >> (64 - width), true);
+  return halves.getBigInt64(0, true);
 }
 
 /** Stores the low `width` bits of `value` and leaves the bits around them as they are. */
@@ -69,15 +80,53 @@ export function putBits(
   value: number | bigint,
   littleEndian: boolean,
 ): void {
-  const count = (shift + width + 7) >> 3;
-  const below = littleEndian ? shift : count * 8 - shift - width;
-  let mask = ((1n << BigInt(width)) - 1n) << BigInt(below);
-  let field = BigInt.asUintN(width, BigInt(value)) << BigInt(below);
-  for (let i = 0; i < count; i++) {
-    const at = offset + (littleEndian ? i : count - 1 - i);
-    const keep = ~Number(mask & 0xffn) & 0xff;
-    view.setUint8(at, (view.getUint8(at) & keep) | Number(field & 0xffn));
-    mask >>= 8n;
-    field >>= 8n;
+  if (typeof value === 'bigint') halves.setBigUint64(0, value, true);
+  else if (width <= 32) halves.setUint32(0, value, true);
+  else halves.setBigUint64(0, BigInt(value), true);
+  const low = halves.getUint32(0, true);
+  if (width <= 32) {
+    putWord(view, offset, shift, width, low, littleEndian);
+    return;
+  }
+  const bit = littleEndian ? shift : shift + width - 32;
+  const rest = littleEndian ? offset + 4 : offset;
+  putWord(view, offset + (bit >> 3), bit & 7, 32, low, littleEndian);
+  putWord(view, rest, shift, width - 32, halves.getUint32(4, true), littleEndian);
+}
+
+function readHalves(
+  view: DataView,
+  offset: number,
+  shift: number,
+  width: number,
+  littleEndian: boolean,
+): void {
+  const bit = littleEndian || width <= 32 ? shift : shift + width - 32;
+  const rest = littleEndian ? offset + 4 : offset;
+  halves.setUint32(0, bits(view, offset + (bit >> 3), bit & 7, Math.min(width, 32), littleEndian), true);
+  halves.setUint32(4, width <= 32 ? 0 : bits(view, rest, shift, width - 32, littleEndian), true);
+}
+
+/** Stores at most 32 bits, from the least significant on, a byte at a time. */
+function putWord(
+  view: DataView,
+  offset: number,
+  shift: number,
+  width: number,
+  value: number,
+  littleEndian: boolean,
+): void {
+  const last = (shift + width - 1) >> 3;
+  let at = littleEndian ? offset : offset + last;
+  let below = littleEndian ? shift : (last + 1) * 8 - shift - width;
+  let bitsLeft = value;
+  for (let left = width; left > 0; ) {
+    const take = Math.min(8 - below, left);
+    const mask = ((1 << take) - 1) << below;
+    view.setUint8(at, (view.getUint8(at) & ~mask) | ((bitsLeft << below) & mask));
+    bitsLeft >>>= take;
+    left -= take;
+    below = 0;
+    at += littleEndian ? 1 : -1;
   }
 }

@@ -24,11 +24,7 @@ export const i8: Codec<number> = scalar(
   (v, o, x) => v.setInt8(o, x),
 );
 /** `bool`: any byte but 0 is true. */
-export const bool: Codec<boolean> = scalar(
-  1,
-  (v, o) => v.getUint8(o) !== 0,
-  (v, o, x) => v.setUint8(o, x ? 1 : 0),
-);
+export const bool: Codec<boolean> = scalar(1, (v, o) => v.getUint8(o) !== 0, putBool);
 
 const u16In = (le: boolean): Codec<number> =>
   scalar(
@@ -94,13 +90,13 @@ const f32In = (le: boolean): Codec<number> =>
   scalar(
     4,
     (v, o) => v.getFloat32(o, le),
-    (v, o, x) => v.setFloat32(o, x, le),
+    (v, o, x) => putFloat32(v, o, x, le),
   );
 const f64In = (le: boolean): Codec<number> =>
   scalar(
     8,
     (v, o) => v.getFloat64(o, le),
-    (v, o, x) => v.setFloat64(o, x, le),
+    (v, o, x) => putFloat64(v, o, x, le),
   );
 
 /** `__u16`. */ export const u16 = u16In(true);
@@ -173,4 +169,23 @@ export function putInt128(view: DataView, offset: number, value: bigint, littleE
   const high = BigInt.asUintN(64, value >> 64n);
   view.setBigUint64(offset, littleEndian ? low : high, littleEndian);
   view.setBigUint64(offset + 8, littleEndian ? high : low, littleEndian);
+}
+
+// Several bytes mean true, and several NaN. What means that already stays: another arm of a union may know it better.
+
+/** Stores a `bool` at byte `offset`. */
+export function putBool(view: DataView, offset: number, value: boolean): void {
+  view.setUint8(offset, value ? view.getUint8(offset) || 1 : 0);
+}
+
+/** Stores a `float` at byte `offset`. */
+export function putFloat32(view: DataView, offset: number, value: number, littleEndian: boolean): void {
+  if (Number.isNaN(value) && Number.isNaN(view.getFloat32(offset, littleEndian))) return;
+  view.setFloat32(offset, value, littleEndian);
+}
+
+/** Stores a `double` at byte `offset`. */
+export function putFloat64(view: DataView, offset: number, value: number, littleEndian: boolean): void {
+  if (Number.isNaN(value) && Number.isNaN(view.getFloat64(offset, littleEndian))) return;
+  view.setFloat64(offset, value, littleEndian);
 }

@@ -1,5 +1,6 @@
 import { BpfError, printable } from '../errors.js';
 import type { Codec } from './codec.js';
+import { keepingRest } from './text.js';
 
 /** A struct: its size in bytes, and how its fields are read and written. */
 export function struct<T>(
@@ -32,13 +33,21 @@ export function union<T extends object, Arm extends keyof T>(
   read: (view: DataView, offset: number, end: number | undefined) => T,
   write: (view: DataView, offset: number, value: OneArm<T, Arm>) => void,
 ): UnionCodec<T, Arm> {
+  const unlike = (view: DataView, offset: number, value: OneArm<T, Arm>) => {
+    const stored: object = read(view, offset, view.byteLength);
+    return Object.entries(value).find(
+      ([name, given]) => given !== undefined && !same(given, Reflect.get(stored, name)),
+    );
+  };
   const writeChecked = (view: DataView, offset: number, value: OneArm<T, Arm>): void => {
     write(view, offset, value);
-    const stored: object = read(view, offset, view.byteLength);
-    for (const [name, given] of Object.entries(value)) {
-      const now: unknown = Reflect.get(stored, name);
-      if (given !== undefined && !same(given, now)) throw disagreement(name, given, now);
-    }
+    if (unlike(view, offset, value) === undefined) return;
+    // The zeros behind an arm's text may have hidden what another arm has there.
+    keepingRest(() => write(view, offset, value));
+    const other = unlike(view, offset, value);
+    if (other === undefined) return;
+    const [name, given] = other;
+    throw disagreement(name, given, Reflect.get(read(view, offset, view.byteLength), name));
   };
   return {
     size,

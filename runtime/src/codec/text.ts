@@ -30,6 +30,20 @@ function decode(view: DataView, offset: number, length: number): string {
   return result;
 }
 
+/** Set while the rest of a text's bytes is for other arms of a union to say. */
+let keepsRest = false;
+
+/** Runs `write`; texts in it end with a NUL, and what stands behind that stays as it is. */
+export function keepingRest(write: () => void): void {
+  const before = keepsRest;
+  keepsRest = true;
+  try {
+    write();
+  } finally {
+    keepsRest = before;
+  }
+}
+
 /**
  * Writes text and fills the rest of the `length` bytes with zeros.
  * @throws BpfError `ERR_BPF_RANGE` when it does not fit, or has a NUL inside
@@ -42,7 +56,7 @@ export function putCstring(view: DataView, offset: number, length: number, value
   if (bytes.includes(0)) throw new BpfError('ERR_BPF_RANGE', 'text for a char array has a NUL inside');
   const target = new Uint8Array(view.buffer, view.byteOffset + offset, length);
   target.set(bytes);
-  target.fill(0, bytes.length);
+  target.fill(0, bytes.length, keepsRest ? bytes.length + 1 : length);
 }
 
 /** The text of a `char x[]` that ends a record: up to its first NUL or `end`. Without `end` it is empty. */
