@@ -1,5 +1,8 @@
 import yargs, { type Argv } from 'yargs';
 import { build } from './build.js';
+import { check } from './check.js';
+import { checkJson, checkText } from './check-text.js';
+import { writeAll } from './files.js';
 import { type GenArguments, gen } from './gen.js';
 import { inspect } from './inspect.js';
 import { nearest } from './nearest.js';
@@ -8,7 +11,7 @@ import { UsageError } from './usage.js';
 import { verify } from './verify.js';
 import { version } from './version.js';
 
-const commandNames = ['gen', 'build', 'inspect', 'verify'];
+const commandNames = ['gen', 'build', 'check', 'inspect', 'verify'];
 
 /** Parses a command line with all its help and complaints, and runs it. The answer is the exit status. */
 export async function runCommands(args: readonly string[]): Promise<number> {
@@ -17,11 +20,13 @@ export async function runCommands(args: readonly string[]): Promise<number> {
     status = result;
   };
   refuseUnknownCommand(args);
-  await commandLine(finished).parseAsync([...args]);
+  await commandLine(finished, args.includes('-')).parseAsync([...args]);
   return status;
 }
 
-function commandLine(finished: (status: number) => void) {
+function commandLine(finished: (status: number) => void, dash: boolean) {
+  // As a positional argument, yargs makes - an empty string.
+  const coerce = (path: string) => (path === '' && dash ? '-' : path);
   return yargs()
     .scriptName('bpfskel')
     .usage('$0 <command>\n\nTypeScript skeletons from compiled BPF objects.')
@@ -34,6 +39,7 @@ function commandLine(finished: (status: number) => void) {
             type: 'string',
             demandOption: true,
             describe: 'object file, or - for standard input',
+            coerce,
           })
           .option('output', {
             alias: 'o',
@@ -75,6 +81,26 @@ function commandLine(finished: (status: number) => void) {
       async (given) => finished(await build(given)),
     )
     .command(
+      'check <skeleton> <object>',
+      'is this skeleton what the object generates now? If not: what changed in its API, and status 1',
+      (command) =>
+        command
+          .positional('skeleton', { type: 'string', demandOption: true, describe: 'what gen wrote' })
+          .positional('object', {
+            type: 'string',
+            demandOption: true,
+            describe: 'object file, or - for standard input',
+            coerce,
+          })
+          .option('json', { type: 'boolean', default: false, describe: 'print JSON' })
+          .example('$0 check hello.skel.ts hello.bpf.o', 'options of gen come from the skeleton itself'),
+      async (given) => {
+        const verdict = await check(given);
+        writeAll(1, given.json ? checkJson(verdict) : checkText(verdict));
+        finished(verdict.fresh ? 0 : 1);
+      },
+    )
+    .command(
       'inspect <object>',
       'show maps, programs, globals, types and relocations of a BPF object',
       (command) =>
@@ -83,6 +109,7 @@ function commandLine(finished: (status: number) => void) {
             type: 'string',
             demandOption: true,
             describe: 'object file, or - for standard input',
+            coerce,
           })
           .option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
       ({ object, json }) => within(`inspect ${object}`, () => inspect({ object, json, colour: colourful() })),

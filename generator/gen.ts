@@ -1,6 +1,6 @@
 import { basename, dirname, relative, resolve, sep } from 'node:path';
 import { readInput, writeAll, writeOutput } from './files.js';
-import { generate } from './generate.js';
+import { type GenerateOptions, generate } from './generate.js';
 import { identifier, objectName } from './names.js';
 import { within } from './report.js';
 import type { Wide } from './types.js';
@@ -32,6 +32,12 @@ function writeSkeleton(output: string, text: string): void {
 
 /** The skeleton that these arguments ask for. */
 export function skeletonText(given: GenArguments): string {
+  const options = generateOptions(given);
+  return generate(readInput(given.object), options);
+}
+
+/** What these arguments ask for. Throws UsageError for what makes no sense. */
+export function generateOptions(given: GenArguments): GenerateOptions {
   const fromStdin = given.object === '-';
   const embed = oneOf('--embed', given.embed ?? 'base64', ['base64', 'file']);
   const u64: Wide = oneOf('--u64', given.u64 ?? 'bigint', ['bigint', 'number']);
@@ -45,7 +51,7 @@ export function skeletonText(given: GenArguments): string {
     throw new UsageError(`gen: --name ${JSON.stringify(given.name)} is not an identifier`);
   }
   const records = new Map((given.record ?? []).map(splitRecord));
-  return generate(readInput(given.object), {
+  return {
     name: given.name ?? objectName(given.object),
     source: fromStdin ? 'standard input' : basename(given.object),
     objectPath: objectPath(given),
@@ -53,7 +59,7 @@ export function skeletonText(given: GenArguments): string {
     u64,
     records,
     types: given.type ?? [],
-  });
+  };
 }
 
 /** From the folder of the skeleton to the object. A skeleton on standard output is taken to lie beside it. */

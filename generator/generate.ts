@@ -1,4 +1,5 @@
 import { parseObject } from '@bpfskel/runtime/inspect';
+import { optionsText, sealed, unsealed } from './header.js';
 import { type SkeletonOptions, skeletonModel } from './model.js';
 import { comment, quote } from './quote.js';
 import { render } from './render.js';
@@ -19,15 +20,18 @@ export interface GenerateOptions extends SkeletonOptions {
 export function generate(bytes: Uint8Array, options: GenerateOptions): string {
   const spec = parseObject(bytes);
   const model = skeletonModel(spec, options);
-  return render({
+  const text = render({
     ...model,
     version,
     source: comment(options.source),
+    options: optionsText(options),
+    checksum: unsealed,
     object:
       options.embed === 'base64'
         ? `'${base64(stripDebug(bytes))}'`
         : `new URL(${quote(relativeUrl(options.objectPath))}, import.meta.url)`,
   });
+  return sealed(text);
 }
 
 function base64({ buffer, byteOffset, byteLength }: Uint8Array): string {

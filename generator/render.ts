@@ -7,6 +7,9 @@ export interface RenderedModel extends SkeletonModel {
   readonly version: string;
   /** The object's file name, safe inside a comment. */
   readonly source: string;
+  /** The options of `gen` that made it, unless they are the default. */
+  readonly options: string;
+  readonly checksum: string;
   /** The expression `elf` is initialised with. */
   readonly object: string;
 }

@@ -78,6 +78,40 @@ describe('bpfskel gen', () => {
   });
 });
 
+describe('bpfskel check', () => {
+  const golden = join(root, 'test/golden/maps');
+  const skeleton = join(golden, 'expected.skel.ts');
+
+  test('says fresh with status 0, and does not load ts-morph for it', () => {
+    const spy = join(folder, 'spy.cjs');
+    const loaded = "Object.keys(require.cache).some((path) => path.includes('ts-morph'))";
+    writeFileSync(spy, `process.on('exit', () => process.stderr.write(String(${loaded})));`);
+    const check = (object: string) =>
+      spawnSync(process.execPath, ['--require', spy, cli, 'check', skeleton, object], { encoding: 'utf8' });
+    const fresh = check(join(golden, 'in.bpf.o'));
+    expect(fresh).toMatchObject({ status: 0, stdout: `${skeleton}: fresh\n`, stderr: 'false' });
+    const stale = check(object);
+    expect(stale).toMatchObject({ status: 1, stderr: 'true' });
+    expect(stale.stdout).toContain('  maps.plain: removed, HashMap<number, Stats> (breaking)\n');
+  });
+
+  test('reads the object from standard input, and prints JSON', () => {
+    const input = readFileSync(join(golden, 'in.bpf.o'));
+    const { status, stdout } = spawnSync(process.execPath, [cli, 'check', skeleton, '-', '--json'], {
+      input,
+      encoding: 'utf8',
+    });
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ fresh: true, edited: false, breaking: false, changes: [] });
+  });
+
+  test('takes a skeleton and an object, and says so with status 2', () => {
+    expect(run('check', skeleton)).toMatchObject({ status: 2, stdout: '' });
+    expect(run('check', object, skeleton)).toMatchObject({ status: 2, stdout: '' });
+    expect(run('check', cli, object)).toMatchObject({ status: 1, stdout: '' });
+  });
+});
+
 describe('a command line that', () => {
   test.each([
     ['is empty', [], 2, 'which command?'],
@@ -163,6 +197,12 @@ describe('bpfskel build', () => {
 });
 
 describe('bpfskel inspect', () => {
+  test('reads standard input', () => {
+    const input = readFileSync(object);
+    const text = execFileSync(process.execPath, [cli, 'inspect', '-'], { input, encoding: 'utf8' });
+    expect(text).toContain('standard input');
+  });
+
   test('shows globals, types and programs for people', () => {
     const { status, stdout } = run('inspect', object);
     expect(status).toBe(0);

@@ -1,0 +1,32 @@
+/** What a skeleton offers to TypeScript, as plain data in the order of the file. */
+export interface Api {
+  readonly maps: ReadonlyMap<string, Item>;
+  readonly progs: ReadonlyMap<string, Item>;
+  /** Global variables by section. */
+  readonly globals: ReadonlyMap<string, ReadonlyMap<string, Item>>;
+  readonly types: ReadonlyMap<string, TypeApi>;
+}
+
+/** A map, a program or a global variable. */
+export interface Item {
+  /** As an editor shows it: `HashMap<number, Stats>`. */
+  readonly type: string;
+  /** The C declaration and where it lies, as the comment says. */
+  readonly doc: string;
+  /** Types of the file that it names itself, and all that those reach. */
+  readonly names: ReadonlySet<string>;
+  readonly reaches: ReadonlySet<string>;
+}
+
+/** An exported type: of a struct, of an enum, or another. */
+export type TypeApi =
+  | { readonly kind: 'struct'; readonly doc: string; readonly fields: ReadonlyMap<string, Field> }
+  | { readonly kind: 'enum'; readonly doc: string; readonly values: ReadonlyMap<string, string> }
+  | { readonly kind: 'alias'; readonly doc: string; readonly type: string };
+
+/** A member of a struct. */
+export interface Field {
+  readonly type: string;
+  readonly optional: boolean;
+  readonly doc: string;
+}

@@ -1,0 +1,49 @@
+import { basename } from 'node:path';
+import { printable } from '@bpfskel/runtime/inspect';
+import { changeText } from './api-diff.js';
+import type { Verdict } from './check.js';
+import { version } from './version.js';
+
+/** A verdict for people: one line when all is well, else every difference and what to do. */
+export function checkText(verdict: Verdict): string {
+  const skeleton = printable(verdict.skeleton);
+  if (verdict.fresh) {
+    const note = verdict.writtenBy === version ? '' : `, written by bpfskel ${printable(verdict.writtenBy)}`;
+    return `${skeleton}: fresh${note}\n`;
+  }
+  return [
+    `${skeleton}: stale: ${reason(verdict)}`,
+    ...verdict.changes.map((change) => `  ${printable(changeText(change), 1000)}`),
+    ...notes(verdict).map((note) => `  ${note}`),
+    `generate it again: ${verdict.command}`,
+    '',
+  ].join('\n');
+}
+
+/** A verdict as one JSON object. */
+export function checkJson(verdict: Verdict): string {
+  const { changes, ...rest } = verdict;
+  const breaking = changes.some((change) => change.breaking);
+  return `${JSON.stringify({ ...rest, breaking, changes }, null, 2)}\n`;
+}
+
+function reason({ object, changes, sameObject, edited }: Verdict): string {
+  const name = printable(object);
+  const breaking = changes.filter((change) => change.breaking).length;
+  if (changes.length > 0) {
+    const count = changes.length === 1 ? '1 change' : `${changes.length} changes`;
+    return `${name} generates another API, ${count}, ${breaking === 0 ? 'none' : breaking} breaking`;
+  }
+  if (sameObject === false) return `same API, but the object in it is not ${name}`;
+  if (edited) return 'same API and object, but the file is not as bpfskel wrote it';
+  return 'same API and object, in other words than this bpfskel writes';
+}
+
+function notes({ edited, source, object, changes, sameObject }: Verdict): string[] {
+  const name = basename(object);
+  const told = changes.length === 0 && sameObject !== false;
+  return [
+    ...(edited && !told ? ['the file was changed since bpfskel wrote it'] : []),
+    ...(object !== '-' && source !== name ? [`it was generated from ${printable(source)}`] : []),
+  ];
+}
