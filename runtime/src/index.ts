@@ -13,7 +13,7 @@ export {
   SyscallError,
   VerifierError,
 } from './errors.js';
-export type { Kernel } from './kernel/kernel.js';
+export type { AttachType, Kernel, LinkInfo, LinkType, PerfEventInfo } from './kernel/kernel.js';
 export { linuxKernel } from './kernel/linux.js';
 export type { CgroupOptions } from './link/cgroup.js';
 export type { CgroupMode, CgroupPrograms } from './link/cgroup-programs.js';

@@ -206,6 +206,40 @@ export const BPF_LINK_TYPE = {
   TRACING_MULTI: 15,
 } as const;
 
+/** File system of pins (include/uapi/linux/magic.h). */
+export const BPF_FS_MAGIC = 0xcafe4a11;
+
+/** `enum bpf_perf_event_type`, without the prefix `BPF_PERF_EVENT_`. */
+export const BPF_PERF_EVENT_TYPE = {
+  UPROBE: 1,
+  URETPROBE: 2,
+  KPROBE: 3,
+  KRETPROBE: 4,
+  TRACEPOINT: 5,
+  EVENT: 6,
+} as const;
+
+/** `enum bpf_cgroup_iter_order`, without the prefix `BPF_CGROUP_ITER_`, in lower case. */
+export const CGROUP_ITER_ORDER = {
+  self_only: 1,
+  descendants_pre: 2,
+  descendants_post: 3,
+  ancestors_up: 4,
+  children: 5,
+} as const;
+
+/** NFPROTO_* that programs of netfilter take (include/uapi/linux/netfilter.h). */
+export const NETFILTER_FAMILY = { ipv4: 2, ipv6: 10 } as const;
+
+/** `enum nf_inet_hooks`. */
+export const NETFILTER_HOOK = {
+  prerouting: 0,
+  input: 1,
+  forward: 2,
+  output: 3,
+  postrouting: 4,
+} as const;
+
 // Element flags of map operations (`flags` of BPF_MAP_UPDATE_ELEM and others).
 /** Create or replace. */
 export const BPF_ANY = 0n;

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Btf } from '../../runtime/src/btf/btf.js';
 import { ATTR } from '../../runtime/src/kernel/attr.js';
 import { INFO } from '../../runtime/src/kernel/info.js';
+import { LINK_INFO } from '../../runtime/src/kernel/link-answer.js';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import { PERF_ATTR } from '../../runtime/src/kernel/perf-event.js';
 import * as uapi from '../../runtime/src/uapi.js';
@@ -79,6 +80,12 @@ function offsetOf(typeId: number, [name, ...rest]: readonly string[]): number | 
   return undefined;
 }
 
+/** Where the fields of iterators lie: in a union of what they go over. */
+const inUnion = (field: string): readonly string[] =>
+  ({ map_id: ['map', field], order: ['cgroup', field], tid: ['task', field], pid: ['task', field] })[
+    field
+  ] ?? [field];
+
 describe('byte offsets agree with this kernel', () => {
   // Where the commands' fields lie: an anonymous struct of the union, found by a field it alone has, or a named one.
   const commands: [command: keyof typeof ATTR, member: string | undefined][] = [
@@ -151,12 +158,51 @@ describe('byte offsets agree with this kernel', () => {
   it.each([
     ['bpf_map_info', INFO.map],
     ['bpf_prog_info', INFO.prog],
-    ['bpf_link_info', INFO.link],
     ['bpf_btf_info', INFO.btf],
   ] as const)('of struct %s', (name, table) => {
     const id = btf.find(name, 'struct') ?? 0;
     const fields = Object.entries<number>(table);
     expect(fields.map(([field]) => [field, offsetOf(id, [field])])).toEqual(fields);
+  });
+
+  it('of struct bpf_link_info, as far as this kernel has it', () => {
+    const id = btf.find('bpf_link_info', 'struct') ?? 0;
+    const arms = Object.entries(LINK_INFO).flatMap(([arm, table]) =>
+      typeof table === 'number' || arm === 'perf_event'
+        ? []
+        : Object.entries<number>(table).map(([field, at]) => ({ path: [arm, ...inUnion(field)], at })),
+    );
+    const { perf_event: event } = LINK_INFO;
+    const lone = (['type', 'id', 'prog_id'] as const).map((field) => ({
+      path: [field],
+      at: LINK_INFO[field],
+    }));
+    const events: [path: string[], at: number][] = [
+      [['type'], event.type],
+      [['uprobe', 'file_name'], event.name],
+      [['uprobe', 'name_len'], event.name_len],
+      [['uprobe', 'offset'], event.offset],
+      [['uprobe', 'cookie'], event.word_40],
+      [['uprobe', 'ref_ctr_offset'], event.word_48],
+      [['kprobe', 'func_name'], event.name],
+      [['kprobe', 'name_len'], event.name_len],
+      [['kprobe', 'offset'], event.offset],
+      [['kprobe', 'addr'], event.word_40],
+      [['kprobe', 'missed'], event.word_48],
+      [['kprobe', 'cookie'], event.word_56],
+      [['tracepoint', 'tp_name'], event.name],
+      [['tracepoint', 'name_len'], event.name_len],
+      [['tracepoint', 'cookie'], event.word_40],
+      [['event', 'config'], event.config],
+      [['event', 'type'], event.event_type],
+      [['event', 'cookie'], event.word_40],
+    ];
+    const all = [...lone, ...arms, ...events.map(([path, at]) => ({ path: ['perf_event', ...path], at }))];
+    const here = all.filter(({ path }) => offsetOf(id, path) !== undefined);
+    expect(here.length).toBeGreaterThan(20);
+    expect(here.map(({ path }) => [path, offsetOf(id, path)])).toEqual(
+      here.map(({ path, at }) => [path, at]),
+    );
   });
 
   it('of struct perf_event_attr', () => {

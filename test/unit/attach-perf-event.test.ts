@@ -64,7 +64,7 @@ describe('attaching to a perf event', () => {
     const link = at(hostWith()).attach(clock);
     expect(() => link.pin('/sys/fs/bpf/x')).toThrow(NotSupportedError);
     expect(() => link.info()).toThrow(
-      'read the ids of link of "sample" to perf event cpu-clock: it is 2 links of the kernel, one for each CPU or thread',
+      'read the info of link of "sample" to perf event cpu-clock: it is 2 links of the kernel, one for each CPU or thread',
     );
     link.detach();
     expect(() => link.pin('/sys/fs/bpf/x')).toThrow('it is detached');

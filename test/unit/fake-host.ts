@@ -92,7 +92,7 @@ export function fakeHost(overrides: Partial<Kernel> = {}): FakeHost {
         'pin',
       ].map((name) => [name, () => undefined]),
     ),
-    linkInfo: () => ({ type: 0, id: 3, progId: 7 }),
+    linkInfo: () => ({ type: 'other', id: 3, progId: 0, linkType: 0 }),
     ...overrides,
   };
   const kernel = new Proxy(answers, {

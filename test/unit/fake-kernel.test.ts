@@ -3,7 +3,7 @@ import type { MapCreate } from '../../runtime/src/kernel/kernel.js';
 import { KprobeMultiProgram, PerfEventProgram } from '../../runtime/src/program/index.js';
 import type { ProgramHandle } from '../../runtime/src/program/program.js';
 import { type FakeKernel, fakeKernel } from '../../runtime/src/testing/index.js';
-import { BPF_ATTACH_TYPE, BPF_F_MMAPABLE, BPF_LINK_TYPE, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
+import { BPF_ATTACH_TYPE, BPF_F_MMAPABLE, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
 import { Sample, sample } from './live-map.js';
 
 /** Milliseconds that a busy machine may need. */
@@ -148,7 +148,7 @@ describe('fakeKernel: attachments', () => {
     const { kernel, prog, eth0 } = open();
     const link = kernel.linkCreate({ prog, attachType: BPF_ATTACH_TYPE.XDP, target: { ifindex: eth0 } });
     expect(kernel.links).toMatchObject([{ via: 'link', target: 'eth0', program: { name: 'count_packets' } }]);
-    expect(kernel.linkInfo(link).type).toBe(BPF_LINK_TYPE.XDP);
+    expect(kernel.linkInfo(link).type).toBe('xdp');
     expect(kernel.xdpQuery(eth0)).toMatchObject({ mode: 'native' });
     kernel.close(link);
     expect(kernel.links).toEqual([]);
@@ -197,10 +197,16 @@ describe('fakeKernel: attachments', () => {
 
   it('exchanges the program of a link', () => {
     const { kernel, prog } = open();
-    const link = kernel.rawTracepointOpen(prog, 'sched_switch');
+    const link = kernel.linkCreate({ prog, attachType: 37, target: { ifindex: 1 } });
     const other = kernel.progLoad({ ...load, name: 'other' });
-    kernel.linkUpdate(link, other);
+    expect(() => kernel.linkUpdate(link, other, other)).toThrow('EPERM');
+    kernel.linkUpdate(link, other, prog);
     expect(kernel.links).toMatchObject([{ program: { name: 'other' } }]);
+    const raw = kernel.rawTracepointOpen(prog, 'sched_switch');
+    expect(() => kernel.linkUpdate(raw, other)).toThrow('EINVAL');
+    expect(() => kernel.linkDetach(raw)).toThrow('EOPNOTSUPP');
+    kernel.linkDetach(link);
+    expect(() => kernel.linkUpdate(link, prog)).toThrow('ENOLINK');
   });
 });
 
@@ -472,7 +478,7 @@ describe('fakeKernel: probes of many functions and events', () => {
     const program = new KprobeMultiProgram(handle(kernel, 'kprobe.multi/tcp_v?_*', TRACE_KPROBE_MULTI));
     const link = program.attach();
     expect(link.target).toBe('kprobe.multi tcp_v?_* (2 functions)');
-    expect(link.info().type).toBe(BPF_LINK_TYPE.KPROBE_MULTI);
+    expect(link.info().type).toBe('kprobe_multi');
     program.attach(['mine', 'yours']);
     expect(kernel.links.map(({ target }) => target)).toEqual([
       expect.stringMatching(/^ffffffff81\w{6} ffffffff81\w{6}$/),

@@ -3,7 +3,7 @@ import { encodeInsns } from '../../runtime/src/insn.js';
 import { LwtProgram, NetkitProgram, TcProgram, TcxProgram } from '../../runtime/src/program/index.js';
 import type { Program, ProgramHandle } from '../../runtime/src/program/program.js';
 import { type FakeKernel, fakeKernel } from '../../runtime/src/testing/index.js';
-import { BPF_LINK_TYPE, BPF_PROG_TYPE } from '../../runtime/src/uapi.js';
+import { BPF_PROG_TYPE } from '../../runtime/src/uapi.js';
 
 const insns = encodeInsns([{ code: 0xb7 }, { code: 0x95 }], true);
 
@@ -42,7 +42,7 @@ describe('fakeKernel: hooks of devices', () => {
     d.attach('eth0', { after: { id: b.info().id } });
     expect(a.query('eth0').programs.map(({ name }) => name)).toEqual(['b', 'd', 'c', 'a']);
     expect(names(kernel)).toEqual(['b', 'd', 'c', 'a']);
-    expect(link.info().type).toBe(BPF_LINK_TYPE.TCX);
+    expect(link.info().type).toBe('tcx');
     link.detach();
     expect(a.query('eth0').programs.map(({ name }) => name)).toEqual(['b', 'd', 'c']);
   });

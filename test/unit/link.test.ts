@@ -46,7 +46,7 @@ describe('a link', () => {
     const ended = link(() => undefined, 5);
     ended.detach();
     expect(() => ended.pin('/x')).toThrow('pin link of "p": it is detached');
-    expect(() => ended.info()).toThrow('read the ids of link of "p": it is detached');
+    expect(() => ended.info()).toThrow('read the info of link of "p": it is detached');
   });
 });
 

@@ -1,4 +1,4 @@
-import { BPF_F_TOKEN_FD, BPF_F_VTYPE_BTF_OBJ_FD, BPF_OBJ_NAME_LEN } from '../uapi.js';
+import { BPF_F_REPLACE, BPF_F_TOKEN_FD, BPF_F_VTYPE_BTF_OBJ_FD, BPF_OBJ_NAME_LEN } from '../uapi.js';
 import { type AddressOf, Fields } from './fields.js';
 import type {
   Fd,
@@ -126,7 +126,8 @@ export const ATTR = {
     iter_info_len: 24,
   },
   iterCreate: { link_fd: 0, flags: 4 },
-  linkUpdate: { link_fd: 0, new_prog_fd: 4 },
+  // Of struct_ops links, maps in the place of programs.
+  linkUpdate: { link_fd: 0, new_prog_fd: 4, flags: 8, old_prog_fd: 12 },
   progQuery: {
     target_fd: 0,
     target_ifindex: 0,
@@ -294,8 +295,14 @@ function kprobeMulti(fields: Fields, { functions, cookies, flags }: KprobeMulti)
         .u64s(at.kprobe_multi_addrs, functions.addresses);
 }
 
-export function linkUpdateAttr(link: Fd, prog: Fd): Fields {
-  return new Fields(ATTR_SIZE).u32(ATTR.linkUpdate.link_fd, link).u32(ATTR.linkUpdate.new_prog_fd, prog);
+/** With `expected` it is refused unless that is what the link holds. */
+export function linkUpdateAttr(link: Fd, prog: Fd, expected?: Fd): Fields {
+  const at = ATTR.linkUpdate;
+  return new Fields(ATTR_SIZE)
+    .u32(at.link_fd, link)
+    .u32(at.new_prog_fd, prog)
+    .u32(at.flags, expected === undefined ? 0 : BPF_F_REPLACE)
+    .u32(at.old_prog_fd, expected);
 }
 
 /** BPF_ITER_CREATE. */

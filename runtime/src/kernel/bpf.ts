@@ -1,7 +1,7 @@
 import { unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { SyscallError } from '../errors.js';
-import { BPF_CMD, kernelVersion } from '../uapi.js';
+import { BPF_CMD, BPF_FS_MAGIC, kernelVersion } from '../uapi.js';
 import { Addresses } from './addresses.js';
 import * as attrs from './attr.js';
 import { goodFd } from './descriptors.js';
@@ -11,13 +11,13 @@ import { fileSystemMagic, refusing } from './host.js';
 import * as infos from './info.js';
 import type { BtfObject, Fd, Kernel, MapWriteResult, ProgLoad, TestRun, TestRunResult } from './kernel.js';
 import type { Libc } from './libc.js';
+import { readLink } from './link-info.js';
 import { raiseMemlock } from './memlock.js';
 import * as progAttrs from './prog-attr.js';
 import { withoutSignals } from './signals.js';
 
 type Command = keyof typeof BPF_CMD;
 
-const BPF_FS_MAGIC = 0xcafe4a11;
 /** libbpf's PROG_LOAD_ATTEMPTS. */
 const LOAD_ATTEMPTS = 5;
 /** Room for data a program adds in front of or behind its packet in a test run. */
@@ -57,8 +57,15 @@ export class Bpf {
   }
 
   info(fd: Fd, info: Fields): Fields {
-    this.run('OBJ_GET_INFO_BY_FD', attrs.infoAttr(fd, info, this.addressOf));
+    this.sizedInfo(fd, info);
     return info;
+  }
+
+  /** Says how many bytes of the answer are this kernel's. */
+  sizedInfo(fd: Fd, info: Fields): number {
+    const attr = attrs.infoAttr(fd, info, this.addressOf);
+    this.run('OBJ_GET_INFO_BY_FD', attr);
+    return attr.readU32(attrs.ATTR.info.info_len);
   }
 }
 
@@ -319,9 +326,9 @@ export function linkCalls(libc: Libc): LinkCalls {
   const bpf = new Bpf(libc);
   return {
     linkCreate: (link) => bpf.open('LINK_CREATE', attrs.linkCreateAttr(link, bpf.addressOf)),
-    linkUpdate: (link, prog) => bpf.run('LINK_UPDATE', attrs.linkUpdateAttr(link, prog)),
+    linkUpdate: (link, prog, expected) => bpf.run('LINK_UPDATE', attrs.linkUpdateAttr(link, prog, expected)),
     linkDetach: (link) => bpf.run('LINK_DETACH', attrs.singleAttr(link)),
-    linkInfo: (fd) => infos.readLinkInfo(bpf.info(fd, infos.infoFields())),
+    linkInfo: (fd) => readLink((info) => bpf.sizedInfo(fd, info), bpf.addressOf),
     iterCreate: (link) => bpf.open('ITER_CREATE', attrs.iterCreateAttr(link)),
     iterRead(iter, buffer) {
       for (;;) {

@@ -1,6 +1,6 @@
 import { BPF_OBJ_NAME_LEN, BPF_TAG_SIZE } from '../uapi.js';
 import { type AddressOf, Fields } from './fields.js';
-import type { BtfObject, LinkInfo, MapInfo, ProgInfo } from './kernel.js';
+import type { BtfObject, MapInfo, ProgInfo } from './kernel.js';
 
 /** Byte offsets in what BPF_OBJ_GET_INFO_BY_FD answers. */
 export const INFO = {
@@ -27,7 +27,6 @@ export const INFO = {
     btf_id: 128,
     verified_insns: 216,
   },
-  link: { type: 0, id: 4, prog_id: 8 },
   btf: { btf: 0, btf_size: 8, id: 12, name: 16, name_len: 24, kernel_btf: 28 },
 } as const;
 
@@ -73,15 +72,6 @@ export function readBtfInfo(info: Fields, name: Uint8Array): BtfObject {
     id: info.readU32(at.id),
     name: new TextDecoder().decode(end < 0 ? name : name.subarray(0, end)),
     kernel: info.readU32(at.kernel_btf) !== 0,
-  };
-}
-
-export function readLinkInfo(info: Fields): LinkInfo {
-  const at = INFO.link;
-  return {
-    type: info.readU32(at.type),
-    id: info.readU32(at.id),
-    progId: info.readU32(at.prog_id),
   };
 }
 

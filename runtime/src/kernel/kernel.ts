@@ -132,7 +132,14 @@ export interface Kernel extends ProgCalls, LinkCalls, TrafficCalls {
 }
 
 export type Fd = number;
-export type { IterSubject, LinkCalls, LinkInfo } from './link-calls.js';
+export type {
+  AttachType,
+  IterSubject,
+  LinkCalls,
+  LinkInfo,
+  LinkType,
+  PerfEventInfo,
+} from './link-calls.js';
 export type { ProgCalls, ProgInfo, ProgLoad, TestRun, TestRunResult, VerifierLog } from './prog-calls.js';
 export type {
   BpfRoute,

@@ -1,5 +1,6 @@
 import { BpfError, NotSupportedError, printable } from '../errors.js';
 import type { Fd, Kernel, LinkInfo } from '../kernel/kernel.js';
+import { programName } from './program-name.js';
 
 /** How a link came to be: what {@link Link} needs to end it. */
 export interface LinkParts {
@@ -57,9 +58,20 @@ export class Link implements Disposable {
     this.#parts.kernel.pin(this.bpfLink('pin'), path);
   }
 
-  /** The kernel's ids of the link and of its program. Linux 5.8. */
+  /**
+   * What the kernel tells of the link: its id, the program that runs now, and where, by `type`. Older kernels tell less,
+   * and what they do not tell is absent. Linux 5.8.
+   *
+   * @example
+   * const info = link.info();
+   * if (info.type === 'cgroup') console.log(info.cgroupId);
+   * @throws NotSupportedError when the kernel attached the program without a bpf_link
+   */
   info(): LinkInfo {
-    return this.#parts.kernel.linkInfo(this.bpfLink('read the ids of'));
+    const { kernel } = this.#parts;
+    const info = kernel.linkInfo(this.bpfLink('read the info of'));
+    const name = info.progId === 0 ? undefined : programName(kernel, info.progId);
+    return name === undefined ? info : { ...info, progName: name };
   }
 
   /** Runs `listener` once when the link ends; for owners that keep a list. */

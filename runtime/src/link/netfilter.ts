@@ -1,28 +1,25 @@
 import { printable } from '../errors.js';
 import type { Fd, Kernel } from '../kernel/kernel.js';
-import { BPF_ATTACH_TYPE, BPF_F_NETFILTER_IP_DEFRAG, kernelVersion } from '../uapi.js';
+import {
+  BPF_ATTACH_TYPE,
+  BPF_F_NETFILTER_IP_DEFRAG,
+  kernelVersion,
+  NETFILTER_FAMILY,
+  NETFILTER_HOOK,
+} from '../uapi.js';
 import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
 import { Link } from './link.js';
 import { whyRefused } from './privilege.js';
 
 /** Packets of IPv4, or of IPv6. */
-export type NetfilterFamily = 'ipv4' | 'ipv6';
+export type NetfilterFamily = keyof typeof NETFILTER_FAMILY;
 
 /**
  * Where on a packet's way: all that arrive; those for this host; those passed on; those this host sends; all that leave
  * (NF_INET_PRE_ROUTING and so on).
  */
-export type NetfilterHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+export type NetfilterHook = keyof typeof NETFILTER_HOOK;
 
-/** NFPROTO_* and NF_INET_* (include/uapi/linux/netfilter.h). */
-export const families: Readonly<Record<NetfilterFamily, number>> = { ipv4: 2, ipv6: 10 };
-export const hooks: Readonly<Record<NetfilterHook, number>> = {
-  prerouting: 0,
-  input: 1,
-  forward: 2,
-  output: 3,
-  postrouting: 4,
-};
 const NF_IP_PRI_CONNTRACK_DEFRAG = -400;
 
 /** A program on its way into netfilter. */
@@ -45,8 +42,8 @@ export function attachNetfilter(attachment: NetfilterAttachment): Link {
       attachType: BPF_ATTACH_TYPE.NETFILTER,
       options: {
         kind: 'netfilter',
-        family: families[family],
-        hook: hooks[hook],
+        family: NETFILTER_FAMILY[family],
+        hook: NETFILTER_HOOK[hook],
         priority,
         flags: defrag ? BPF_F_NETFILTER_IP_DEFRAG : 0,
       },
@@ -60,10 +57,10 @@ export function attachNetfilter(attachment: NetfilterAttachment): Link {
 /** For callers without types: zero would be another family, or another hook. */
 function checkOptions(attachment: NetfilterAttachment): void {
   const { family, hook, priority } = attachment;
-  const why = !Object.hasOwn(families, family)
+  const why = !Object.hasOwn(NETFILTER_FAMILY, family)
     ? `there is no family ${printable(String(family), 40)}; there are ipv4 and ipv6`
-    : !Object.hasOwn(hooks, hook)
-      ? `there is no hook ${printable(String(hook), 40)}; there are ${Object.keys(hooks).join(', ')}`
+    : !Object.hasOwn(NETFILTER_HOOK, hook)
+      ? `there is no hook ${printable(String(hook), 40)}; there are ${Object.keys(NETFILTER_HOOK).join(', ')}`
       : priority !== (priority | 0)
         ? `priority ${priority} is no number of 32 bits`
         : undefined;

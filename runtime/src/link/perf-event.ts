@@ -200,7 +200,7 @@ class ManyEventsLink extends Link {
   }
 
   override info(): LinkInfo {
-    return this.#refuse('read the ids of');
+    return this.#refuse('read the info of');
   }
 
   #refuse(verb: string): never {

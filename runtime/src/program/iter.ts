@@ -3,12 +3,12 @@ import { BpfError, printable } from '../errors.js';
 import type { Fd, IterSubject } from '../kernel/kernel.js';
 import { attachError } from '../link/attach-error.js';
 import { attachIter, type IterLink } from '../link/iter.js';
-import { BPF_ATTACH_TYPE, BPF_PROG_TYPE } from '../uapi.js';
+import { BPF_ATTACH_TYPE, BPF_PROG_TYPE, CGROUP_ITER_ORDER } from '../uapi.js';
 import { kind, Program } from './program.js';
 import { withSleepable } from './tracing.js';
 
 /** How cgroups are gone through: the kernel's BPF_CGROUP_ITER_* in lower case; older kernels lack `children`. */
-export type CgroupOrder = 'self_only' | 'descendants_pre' | 'descendants_post' | 'ancestors_up' | 'children';
+export type CgroupOrder = keyof typeof CGROUP_ITER_ORDER;
 
 /** What an iterator goes over, for those whose SEC() does not say it all (union bpf_iter_link_info). */
 export interface IterTarget {
@@ -25,14 +25,6 @@ export interface IterTarget {
   /** One thread only. */
   readonly tid?: number;
 }
-
-const orders: Readonly<Record<CgroupOrder, number>> = {
-  self_only: 1,
-  descendants_pre: 2,
-  descendants_post: 3,
-  ancestors_up: 4,
-  children: 5,
-};
 
 /**
  * A program that describes a list of kernel objects, one run each, to whoever reads it. `SEC("iter/task")`, Linux 5.8.
@@ -101,7 +93,7 @@ export class IterProgram extends Program {
     if (pid !== undefined || pidfd !== undefined || tid !== undefined) return { pid, pidfd, tid };
     const cgroups = this.target === 'cgroup';
     if (cgroup === undefined && order === undefined && !cgroups) return undefined;
-    const number = orders[order ?? 'descendants_pre'];
+    const number = CGROUP_ITER_ORDER[order ?? 'descendants_pre'];
     if (typeof cgroup === 'bigint') return { order: number, cgroupId: cgroup };
     if (cgroup === undefined) return { order: number };
     if (typeof cgroup === 'string') return { order: number, cgroup: open(cgroup) };

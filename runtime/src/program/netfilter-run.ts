@@ -1,5 +1,6 @@
 import type { Reason } from '../link/attach-error.js';
-import { families, hooks, type NetfilterHook } from '../link/netfilter.js';
+import type { NetfilterHook } from '../link/netfilter.js';
+import { NETFILTER_FAMILY, NETFILTER_HOOK } from '../uapi.js';
 import { type Runnable, type RunResult, testRun } from './test-run.js';
 
 /** How a netfilter program is run on a packet. */
@@ -36,8 +37,8 @@ export function runNetfilter(
 ): NetfilterRunResult {
   const family = (packet[0] ?? 0) >> 4 === 6 ? 'ipv6' : 'ipv4';
   const context = new Uint8Array(STATE.size);
-  context[STATE.hook] = hooks[hook];
-  context[STATE.pf] = families[family];
+  context[STATE.hook] = NETFILTER_HOOK[hook];
+  context[STATE.pf] = NETFILTER_FAMILY[family];
   const data = hook === 'output' ? packet : framed(packet, headers[family].protocol);
   const run = { data, dataOutSize: 0, context, repeat };
   const result = testRun(program, run, (errno) => whyNot(packet, headers[family].size, errno));

@@ -22,8 +22,9 @@ import {
   XDP_FLAGS_UPDATE_IF_NOEXIST,
 } from '../uapi.js';
 import type { Descriptors, FakeLink, FakeProgram } from './descriptors.js';
+import { linkInfo, linkType, type Making } from './fake-link-info.js';
+import type { FakeMap } from './fake-map.js';
 import { placeIn } from './fake-order.js';
-import { linkTypes } from './link-types.js';
 import { refusal } from './refusal.js';
 
 /** Programs in their places: links, and what stands in for them on older kernels. */
@@ -33,6 +34,8 @@ export class FakeAttachments {
   readonly #deviceName: (ifindex: number) => string | undefined;
   /** Attachments by what holds them: a link's or event's or socket's descriptor object, or a device. */
   readonly #links = new Map<unknown, FakeLink>();
+
+  readonly #makings = new WeakMap<FakeLink, Making>();
 
   /** Goes up with every attachment that comes or goes. */
   #revision = 1n;
@@ -51,7 +54,27 @@ export class FakeAttachments {
     return [...this.#links.values()];
   }
 
-  create({ prog, attachType, target, flags = 0, options }: LinkCreate): Fd {
+  create(request: LinkCreate): Fd {
+    const fd = this.#create(request);
+    const { link } = this.#descriptors.get(fd, 'link', 'bpf(BPF_LINK_CREATE)');
+    this.#makings.set(link, this.#making(request));
+    return fd;
+  }
+
+  #making({ target, options }: LinkCreate): Making {
+    const subject = options?.kind === 'iter' ? options.of : undefined;
+    const map = subject !== undefined && 'map' in subject ? subject.map : undefined;
+    const fd = map ?? (target !== undefined && 'fd' in target ? target.fd : undefined);
+    const object = fd === undefined ? undefined : this.#descriptors.find(fd);
+    return {
+      options,
+      ifindex: target !== undefined && 'ifindex' in target ? target.ifindex : undefined,
+      mapId: object?.kind === 'map' ? object.map.id : undefined,
+      event: object?.kind === 'perf_event' ? object.event.event : undefined,
+    };
+  }
+
+  #create({ prog, attachType, target, flags = 0, options }: LinkCreate): Fd {
     const syscall = 'bpf(BPF_LINK_CREATE)';
     if (attachType === BPF_ATTACH_TYPE.STRUCT_OPS) return this.#createStructOps(prog, flags);
     const { program } = this.#descriptors.get(prog, 'program', syscall);
@@ -113,16 +136,7 @@ export class FakeAttachments {
   /** Such a link holds a map instead of a program; `program` stands for it. */
   #createStructOps(fd: Fd, flags: number): Fd {
     const { map } = this.#descriptors.get(fd, 'map', 'bpf(BPF_LINK_CREATE)');
-    const program: FakeProgram = {
-      id: 0,
-      name: map.name,
-      type: BPF_PROG_TYPE.STRUCT_OPS,
-      license: '',
-      expectedAttachType: 0,
-      attachBtfId: 0,
-      insns: new Uint8Array(0),
-      maps: [map],
-    };
+    const program = structOpsProgram(map);
     const attachType = BPF_ATTACH_TYPE.STRUCT_OPS;
     return this.#open({ via: 'link', program, attachType, target: map.name, flags, cookie: 0n });
   }
@@ -133,19 +147,34 @@ export class FakeAttachments {
     return this.#open({ via: 'raw_tracepoint', program, attachType, target: name, flags: 0, cookie });
   }
 
-  update(fd: Fd, prog: Fd): void {
-    const { link } = this.#descriptors.get(fd, 'link', 'bpf(BPF_LINK_UPDATE)');
-    const { program } = this.#descriptors.get(prog, 'program', 'bpf(BPF_LINK_UPDATE)');
+  update(fd: Fd, prog: Fd, expected?: Fd): void {
+    const syscall = 'bpf(BPF_LINK_UPDATE)';
+    const { link } = this.#descriptors.get(fd, 'link', syscall);
+    if (!updatable.includes(linkType(link))) throw refusal(syscall, 'EINVAL');
+    if (linkType(link) === BPF_LINK_TYPE.STRUCT_OPS) {
+      link.program = structOpsProgram(this.#descriptors.get(prog, 'map', syscall).map);
+      return;
+    }
+    const { program } = this.#descriptors.get(prog, 'program', syscall);
+    const old =
+      expected === undefined ? link.program : this.#descriptors.get(expected, 'program', syscall).program;
+    if (old !== link.program) throw refusal(syscall, 'EPERM');
+    if (program.type !== link.program.type) throw refusal(syscall, 'EINVAL');
+    if (!this.all().includes(link)) throw refusal(syscall, 'ENOLINK');
     link.program = program;
   }
 
+  /** The link stays, and holds nothing. */
   detach(fd: Fd): void {
-    this.drop(this.#descriptors.get(fd, 'link', 'bpf(BPF_LINK_DETACH)').link);
+    const syscall = 'bpf(BPF_LINK_DETACH)';
+    const { link } = this.#descriptors.get(fd, 'link', syscall);
+    if (!detachable.includes(linkType(link))) throw refusal(syscall, 'EOPNOTSUPP');
+    this.drop(link);
   }
 
   info(fd: Fd): LinkInfo {
     const { link } = this.#descriptors.get(fd, 'link', 'bpf(BPF_OBJ_GET_INFO_BY_FD)');
-    return { type: linkType(link), id: link.id, progId: link.program.id };
+    return linkInfo(link, this.#makings.get(link) ?? {});
   }
 
   /** The programs on a hook in the order they were attached; a device without any of tcx is ENOENT, as in Linux. */
@@ -306,6 +335,36 @@ export class FakeAttachments {
   }
 }
 
+/** Sorts of links whose program can be exchanged, and that can be ended while they are held (bpf_link_ops of Linux). */
+const updatable: readonly number[] = [
+  BPF_LINK_TYPE.CGROUP,
+  BPF_LINK_TYPE.ITER,
+  BPF_LINK_TYPE.NETNS,
+  BPF_LINK_TYPE.XDP,
+  BPF_LINK_TYPE.STRUCT_OPS,
+  BPF_LINK_TYPE.TCX,
+  BPF_LINK_TYPE.NETKIT,
+  BPF_LINK_TYPE.SOCKMAP,
+];
+const detachable: readonly number[] = [
+  ...updatable.filter((type) => type !== BPF_LINK_TYPE.ITER),
+  BPF_LINK_TYPE.NETFILTER,
+];
+
+/** Stands for the map of a struct_ops link. */
+function structOpsProgram(map: FakeMap): FakeProgram {
+  return {
+    id: 0,
+    name: map.name,
+    type: BPF_PROG_TYPE.STRUCT_OPS,
+    license: '',
+    expectedAttachType: 0,
+    attachBtfId: 0,
+    insns: new Uint8Array(0),
+    maps: [map],
+  };
+}
+
 /** What holds a program that BPF_PROG_ATTACH attached. */
 function holderOf(program: FakeProgram, attachType: number, target: string): string {
   return `${attachType} ${program.id} ${target}`;
@@ -320,21 +379,4 @@ function describeFunctions({ functions }: KprobeMulti): string {
   return 'symbols' in functions
     ? functions.symbols.join(' ')
     : Array.from(functions.addresses, (address) => address.toString(16)).join(' ');
-}
-
-const kprobeMultiTypes: readonly number[] = [
-  BPF_ATTACH_TYPE.TRACE_KPROBE_MULTI,
-  BPF_ATTACH_TYPE.TRACE_KPROBE_SESSION,
-];
-
-function linkType(link: FakeLink): number {
-  if (link.via === 'raw_tracepoint') return BPF_LINK_TYPE.RAW_TRACEPOINT;
-  if (link.attachType === BPF_ATTACH_TYPE.STRUCT_OPS) return BPF_LINK_TYPE.STRUCT_OPS;
-  if (link.attachType === BPF_ATTACH_TYPE.XDP) return BPF_LINK_TYPE.XDP;
-  if (link.attachType === BPF_ATTACH_TYPE.TRACE_ITER) return BPF_LINK_TYPE.ITER;
-  if (link.attachType === BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI) return BPF_LINK_TYPE.UPROBE_MULTI;
-  if (kprobeMultiTypes.includes(link.attachType)) return BPF_LINK_TYPE.KPROBE_MULTI;
-  const known = linkTypes.get(link.attachType);
-  if (known !== undefined) return known;
-  return link.attachType === BPF_ATTACH_TYPE.PERF_EVENT ? BPF_LINK_TYPE.PERF_EVENT : BPF_LINK_TYPE.TRACING;
 }

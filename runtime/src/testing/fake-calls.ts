@@ -134,9 +134,9 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
     return this.attachments.create(link);
   }
 
-  linkUpdate(link: Fd, prog: Fd): void {
+  linkUpdate(link: Fd, prog: Fd, expected?: Fd): void {
     this.enter('linkUpdate');
-    this.attachments.update(link, prog);
+    this.attachments.update(link, prog, expected);
   }
 
   linkDetach(link: Fd): void {
@@ -207,7 +207,8 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
   pinned(path: string): Fd {
     this.enter('pinned', path);
     const object = this.pins.get(path);
-    if (object === undefined) throw refusal('bpf(BPF_OBJ_GET)', 'ENOENT', path);
+    const isOther = this.files.find(path) !== undefined || this.fileSystem(path) !== undefined;
+    if (object === undefined) throw refusal('bpf(BPF_OBJ_GET)', isOther ? 'EACCES' : 'ENOENT', path);
     return this.descriptors.open(object);
   }
 

@@ -8,10 +8,11 @@ import type {
   Watch,
   XdpQuery,
 } from '../kernel/kernel.js';
-import { kernelVersion } from '../uapi.js';
+import { BPF_FS_MAGIC, kernelVersion } from '../uapi.js';
 import { Descriptors, type FakeObject } from './descriptors.js';
 import { FakeAttachments } from './fake-attachments.js';
 import { FakeFiles } from './fake-files.js';
+import { linkType } from './fake-link-info.js';
 import { FakePerfEvent } from './fake-perf.js';
 import { FakeRingMap } from './fake-queue.js';
 import { FakeUserRingMap } from './fake-user-ring.js';
@@ -89,7 +90,11 @@ export abstract class FakeHost {
 
   readFile(path: string): Uint8Array | undefined {
     this.enter('readFile', path);
-    return this.files.find(path)?.bytes.slice();
+    const descriptor = /^\/proc\/self\/fdinfo\/(\d+)$/.exec(path)?.[1];
+    const object = descriptor === undefined ? undefined : this.descriptors.find(Number(descriptor));
+    const file = this.files.find(path);
+    if (file === undefined && object !== undefined) return new TextEncoder().encode(fdinfo(object));
+    return file?.bytes.slice();
   }
 
   writeFile(path: string, text: string, append = false): void {
@@ -115,6 +120,7 @@ export abstract class FakeHost {
       const object = this.descriptors.find(Number(descriptor));
       return object && fileSystemOf(object.kind === 'place' ? object.place : undefined);
     }
+    if (path === '/sys/fs/bpf' || this.pins.has(path)) return BPF_FS_MAGIC;
     const there = placeOf(path) !== undefined || this.files.find(path) || this.files.list(path);
     return there ? fileSystemOf(placeOf(path)) : undefined;
   }
@@ -294,6 +300,20 @@ export abstract class FakeHost {
   /** The objects that descriptors and pins hold. */
   protected held(): FakeObject[] {
     return [...this.descriptors.all().map(([, object]) => object), ...this.pins.values()];
+  }
+}
+
+/** What /proc tells of a descriptor, as far as it is about BPF. */
+function fdinfo(object: FakeObject): string {
+  switch (object.kind) {
+    case 'map':
+      return `map_type:\t${object.map.attributes.type}\n`;
+    case 'program':
+      return `prog_type:\t${object.program.type}\n`;
+    case 'link':
+      return `link_type:\t${linkType(object.link)}\n`;
+    default:
+      return 'pos:\t0\n';
   }
 }
 
