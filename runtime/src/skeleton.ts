@@ -11,11 +11,12 @@ import type { Link } from './link/link.js';
 import type { AttachOptions, AttachReport } from './loader/attach-report.js';
 import type { LiveObject } from './loader/live-object.js';
 import type { OpenMap, OpenProgram } from './loader/open-object.js';
+import { checkLayout } from './loader/skeleton-layout.js';
 import type { StructOpsMap } from './map/index.js';
-import type { BpfMap, MapShape } from './map/map.js';
+import type { BpfMap } from './map/map.js';
 import type { OwnedMap } from './map/owned.js';
 import { sectionIdentifier } from './object/globals.js';
-import type { MapSpec, ObjectSpec } from './object/spec.js';
+import type { ObjectSpec } from './object/spec.js';
 import { type KernelLoadOptions, LoadableObject, parseNamed } from './open.js';
 import { type OpenMapOptions, openPinnedMap } from './open-map.js';
 
@@ -218,46 +219,5 @@ function* sectionsOf(description: Description, spec: ObjectSpec) {
   for (const [ident, globals] of Object.entries(description.globals)) {
     const map = bySection.get(ident);
     if (map !== undefined) yield { ident, map, globals };
-  }
-}
-
-/** In which size a skeleton's codecs and the object's map differ, inner maps included; undefined in none. */
-function misfitOf(shape: MapShape, map: MapSpec): string | undefined {
-  for (const [what, codec, size] of [
-    ['key', shape.key, map.keySize],
-    ['value', shape.value, map.valueSize],
-  ] as const) {
-    // Ring and perf buffers have records; their value size is the kernel's affair.
-    if (codec !== undefined && size !== 0 && !shape.kind.codecsAreRecords && codec.size !== size) {
-      return `${what}s of map "${printable(map.name)}" are ${size} bytes in the object and ${codec.size} in the skeleton`;
-    }
-  }
-  return shape.inner && map.inner && misfitOf(shape.inner, map.inner);
-}
-
-/** Refuses a skeleton whose codecs and object disagree: edited by hand, or a section that is no longer there. */
-function checkLayout(description: Description, spec: ObjectSpec): void {
-  const name = printable(description.name);
-  const disagree = (what: string) =>
-    new BpfError('ERR_BPF_LAYOUT', `open ${name}: ${what}; generate the skeleton again from the object`);
-  for (const [mapName, shape] of Object.entries(description.maps)) {
-    const map = spec.maps.find((candidate) => candidate.name === mapName);
-    if (map === undefined) throw disagree(`the object has no map "${printable(mapName)}"`);
-    const misfit = misfitOf(shape, map);
-    if (misfit !== undefined) throw disagree(misfit);
-  }
-  for (const progName of Object.keys(description.progs)) {
-    if (!spec.programs.some((program) => program.name === progName)) {
-      throw disagree(`the object has no program "${printable(progName)}"`);
-    }
-  }
-  for (const { ident, map, globals } of sectionsOf(description, spec)) {
-    for (const [variable, { offset, codec }] of Object.entries(globals)) {
-      if (offset + codec.size > map.valueSize) {
-        throw disagree(
-          `${ident}.${printable(variable)} ends ${offset + codec.size - map.valueSize} bytes behind its section`,
-        );
-      }
-    }
   }
 }
