@@ -16,7 +16,7 @@ import { Imports } from './imports.js';
 import { mapTypeName } from './map-types.js';
 import { pascalCase, Scope } from './names.js';
 import { comment, propertyKey, quote } from './quote.js';
-import { ReachedTypes } from './reach.js';
+import { type Reached, ReachedTypes } from './reach.js';
 import { type RecordDefinition, recordDefinition } from './record-model.js';
 import { type MapRecords, mapRecords } from './record-types.js';
 import { findType, holdsRecords } from './records.js';
@@ -134,11 +134,14 @@ function typeCode(
   { scope, imports, options }: { scope: Scope; imports: Imports; options: SkeletonOptions },
 ): Required<Omit<Context, 'imports'>> & { readonly types: TypeDefinition[] } {
   const reached = new ReachedTypes(btf, scope);
+  const live = new Set<Reached>();
   const known = mapRecords(btf, maps, options.records);
   for (const map of maps) reachMap(btf, reached, map, known);
   for (const { map, variables } of sections(spec)) {
-    for (const { variable } of variables)
+    for (const { variable } of variables) {
       reached.add(variable.typeId, `${sectionIdentifier(map)}_${variable.name}`);
+      for (const type of reached.within(variable.typeId)) live.add(type);
+    }
   }
   for (const program of spec.programs) {
     const context = contextType(btf, program);
@@ -146,7 +149,7 @@ function typeCode(
   }
   for (const type of options.types) reached.add(findType(btf, type), type);
   const table = new TypeTable({ btf, reached, imports, scope, wide: options.u64 });
-  const types = definitions({ btf, reached, table, imports, wide: options.u64 });
+  const types = definitions({ btf, reached, table, imports, wide: options.u64, live });
   const records = new Map(
     [...known].flatMap(([map, record]) =>
       typeof record === 'number'
@@ -294,9 +297,14 @@ function globalsEntry(
         `${btf ? declaration(btf, typeId, name) : name}; ${size} ${size === 1 ? 'byte' : 'bytes'} at ${offset}`,
       ),
       key: propertyKey(key),
-      value: `${imports.value('at')}(${offset}, ${table?.of(typeId).codec() ?? `${imports.value('bytes')}(${size})`})`,
+      value: `${imports.value('at')}(${[offset, table?.of(typeId).codec() ?? `${imports.value('bytes')}(${size})`, ...longer(btf, typeId, size)].join(', ')})`,
     })),
   };
+}
+
+/** The size of a variable, when it is not its type's: that ends in a flexible array, and the variable fills it. */
+function longer(btf: Btf | undefined, typeId: number, size: number): number[] {
+  return btf === undefined || btf.sizeOf(typeId) === size ? [] : [size];
 }
 
 /** Maps that hold global data, and yet have a name of their own. */

@@ -69,6 +69,17 @@ export class ReachedTypes {
     return this.#byId.get(type.id);
   }
 
+  /** The structs and unions that values of this type hold, at any depth, and itself. */
+  within(typeId: number, found = new Set<Reached>()): ReadonlySet<Reached> {
+    const type = this.#btf.resolve(typeId);
+    if (type.kind === 'array') return this.within(type.element, found);
+    const reached = this.#byId.get(type.id);
+    if (reached?.kind !== 'composite' || found.has(reached)) return found;
+    found.add(reached);
+    for (const field of reached.fields) this.within(field.typeId, found);
+    return found;
+  }
+
   /** Adds a type and all it holds. `hint` names it when C does not: its owner's name and its own. */
   add(typeId: number, hint: string): void {
     const type = this.#btf.resolve(typeId);

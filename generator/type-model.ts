@@ -29,6 +29,8 @@ export interface StructDefinition {
     readonly read: string;
   }[];
   readonly writes: readonly string[];
+  /** Where each field lies and what it is, of types that have live values. */
+  readonly places: readonly { readonly key: string; readonly place: string }[];
   readonly codecType: string;
   readonly make: string;
   /** Parameters of the reading and the writing function; only what is used. */
@@ -44,6 +46,8 @@ interface Parts {
   readonly table: TypeTable;
   readonly imports: Imports;
   readonly wide: Wide;
+  /** Types of which something is a variable, or part of one. */
+  readonly live: ReadonlySet<Reached>;
 }
 
 /** The definitions of every type that was reached, in order. */
@@ -92,11 +96,17 @@ function structDefinition(owner: Reached & { kind: 'composite' }, parts: Parts):
       read,
     })),
     writes: writes.map(({ field, write }) => (field.arm ? `if (${presence(field)}) ${write};` : `${write};`)),
+    places: parts.live.has(owner) ? fields.map((field) => placeOf(field, owner, parts)) : [],
     codecType: codecType(owner, arms, parts.imports),
     make: parts.imports.value(arms.length > 0 ? 'union' : 'struct'),
     readParams: fields.length === 0 ? '' : code.some(({ rest }) => rest) ? 'v, o, end' : 'v, o',
     writeParams: fields.length === 0 ? '' : 'v, o, x',
   };
+}
+
+function placeOf(field: Field, owner: Reached & { kind: 'composite' }, { table, imports }: Parts) {
+  const { at, codec } = table.alone(field, owner);
+  return { key: propertyKey(field.name), place: `${imports.value('at')}(${at}, ${codec})` };
 }
 
 function codecType(owner: Reached & { kind: 'composite' }, arms: readonly Field[], imports: Imports): string {

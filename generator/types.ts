@@ -117,6 +117,25 @@ export class TypeTable {
     return { ts: code.ts, read, write: code.write(at, value), rest };
   }
 
+  /** The codec of a member by itself and the byte that it begins at, for live values. */
+  alone(field: Field, owner: Reached & { kind: 'composite' }): { at: number; codec: string } {
+    const type = this.#btf.resolve(field.typeId);
+    const bits = bitfield(field, type);
+    const at = field.bitOffset >> 3;
+    if (bits !== undefined) {
+      const { bit, width } = bits;
+      const { read, write } = this.#bits(type, { ...bits, bit: bit & 7 }, 'x');
+      const size = ((bit & 7) + width + 7) >> 3;
+      const make = this.#imports.value('struct');
+      return { at: bit >> 3, codec: `${make}(${size}, (v, o) => ${read}, (v, o, x) => ${write})` };
+    }
+    if (!isFlexible(this.#btf, field, owner) || type.kind !== 'array') {
+      return { at, codec: this.of(field.typeId).codec() };
+    }
+    if (isChar(this.#btf.resolve(type.element))) return { at, codec: this.#imports.value('restText') };
+    return { at, codec: `${this.#imports.value('restOf')}(${this.of(type.element).codec()})` };
+  }
+
   #int(type: BtfInt): TypeCode {
     if (type.bool && type.size === 1) return this.#bool();
     if (type.size === 16) return this.#wideInt(type.signed);

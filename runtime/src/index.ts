@@ -2,6 +2,8 @@
 
 export { arrayOf } from './codec/array.js';
 export type { Codec, CodecType } from './codec/codec.js';
+export { fromJson } from './codec/from-json.js';
+export { type JsonOptions, jsonBigint, snapshot, toJson } from './codec/json.js';
 export { bytes } from './codec/raw.js';
 export { bool, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, u128 } from './codec/scalars.js';
 export { text } from './codec/text.js';

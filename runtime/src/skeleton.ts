@@ -1,21 +1,14 @@
-import type {
-  Description,
-  Global,
-  LiveGlobals,
-  MapOf,
-  OpenGlobals,
-  ProgramOf,
-} from './codegen/description.js';
+import type { Description, LiveGlobals, MapOf, OpenGlobals, ProgramOf } from './codegen/description.js';
 import { BpfError, printable } from './errors.js';
 import type { Link } from './link/link.js';
 import type { AttachOptions, AttachReport } from './loader/attach-report.js';
+import { globalSections, liveGlobals, openGlobals } from './loader/globals.js';
 import type { LiveObject } from './loader/live-object.js';
 import type { OpenMap, OpenProgram } from './loader/open-object.js';
 import { checkLayout } from './loader/skeleton-layout.js';
 import type { StructOpsMap } from './map/index.js';
 import type { BpfMap } from './map/map.js';
 import type { OwnedMap } from './map/owned.js';
-import { sectionIdentifier } from './object/globals.js';
 import type { ObjectSpec } from './object/spec.js';
 import { type KernelLoadOptions, LoadableObject, parseNamed } from './open.js';
 import { type OpenMapOptions, openPinnedMap } from './open-map.js';
@@ -56,7 +49,7 @@ export type OpenSkeleton<D extends Description, Live> = {
   /** Gives the object up without loading it. */
   destroy(): void;
   [Symbol.dispose](): void;
-} & { readonly [S in keyof D['globals']]: OpenGlobals<D['globals'][S]> };
+} & { readonly [S in keyof D['globals']]: OpenGlobals<S, D['globals'][S]> };
 
 /** Names of what attach() may attach: programs, and maps of struct_ops. */
 type Attached<D extends Description> =
@@ -134,18 +127,9 @@ function openSkeleton<D extends Description>(
     destroy: () => object.destroy(),
     [Symbol.dispose]: () => object.destroy(),
   };
-  for (const { ident, map, globals } of sectionsOf(description, object.spec)) {
-    const data = object.data.get(map.name);
-    if (data === undefined) continue;
-    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-    const fields = accessors(globals, {
-      read: () => view,
-      write: (name, store) => {
-        object.assertOpen(`set ${ident}.${name}`);
-        store(view);
-      },
-    });
-    Object.defineProperty(facade, ident, { value: fields, enumerable: true });
+  for (const section of globalSections(description, object.spec)) {
+    const value = openGlobals(object, section);
+    if (value !== undefined) Object.defineProperty(facade, section.ident, { value, enumerable: true });
   }
   // The globals were added above by name, which the type system cannot follow.
   return facade as unknown as OpenSkeleton<D, LiveSkeleton<D>>;
@@ -165,23 +149,11 @@ function liveSkeleton<D extends Description>(
     [Symbol.dispose]: () => object.destroy(),
   };
   Object.defineProperty(facade, 'links', { get: () => record(object.links), enumerable: true });
-  for (const { ident, map, globals } of sectionsOf(description, spec)) {
-    const memory = object.data.get(map.name);
+  for (const section of globalSections(description, spec)) {
+    const memory = object.data.get(section.map.name);
     if (memory === undefined) continue;
-    const fields = accessors(globals, {
-      read: () => memory.view(),
-      write: (name, store) => {
-        if (!memory.writable) {
-          throw new BpfError(
-            'ERR_BPF_STATE',
-            `set ${ident}.${name}: '${map.name}' is frozen; set it before load()`,
-          );
-        }
-        store(memory.view());
-        memory.flush();
-      },
-    });
-    Object.defineProperty(facade, ident, { value: fields, enumerable: true });
+    const value = liveGlobals(memory, section);
+    Object.defineProperty(facade, section.ident, { value, enumerable: true });
   }
   // Maps, programs and globals were added by name, which the type system cannot follow.
   return facade as unknown as LiveSkeleton<D>;
@@ -192,32 +164,4 @@ function record<T>(entries: ReadonlyMap<string, T>): Readonly<Record<string, T>>
   const object: Record<string, T> = Object.create(null);
   for (const [name, value] of entries) object[name] = value;
   return Object.freeze(object);
-}
-
-interface Storage {
-  read(): DataView;
-  write(name: string, store: (view: DataView) => void): void;
-}
-
-/** One property a variable, over the section's memory. */
-function accessors(globals: Readonly<Record<string, Global<unknown>>>, storage: Storage): object {
-  const fields: object = Object.create(null);
-  for (const [name, { offset, codec }] of Object.entries(globals)) {
-    Object.defineProperty(fields, name, {
-      enumerable: true,
-      get: () => codec.read(storage.read(), offset, offset + codec.size),
-      set: (value: unknown) => storage.write(name, (view) => codec.write(view, offset, value)),
-    });
-  }
-  return Object.preventExtensions(fields);
-}
-
-function* sectionsOf(description: Description, spec: ObjectSpec) {
-  const bySection = new Map(
-    spec.maps.flatMap((map) => (map.section ? [[sectionIdentifier(map), map] as const] : [])),
-  );
-  for (const [ident, globals] of Object.entries(description.globals)) {
-    const map = bySection.get(ident);
-    if (map !== undefined) yield { ident, map, globals };
-  }
 }

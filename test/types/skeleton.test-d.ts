@@ -4,12 +4,15 @@ import { open } from 'node:fs/promises';
 import {
   type CgroupSkbProgram,
   type CgroupSockAddrProgram,
+  type fromJson,
   mergeRecords,
   type SkLookupProgram,
   type SkMsgProgram,
   type SkReuseportProgram,
   type SkSkbProgram,
   type SockMap,
+  type snapshot,
+  toJson,
 } from '@bpfskel/runtime';
 import { execsnoop_kern } from '../../examples/execsnoop/execsnoop.skel.ts';
 import { hello_kern } from '../../examples/hello/hello.skel.ts';
@@ -19,6 +22,8 @@ import { Packet } from '../golden/anonymous/expected.skel.ts';
 import { bitfields, type Color } from '../golden/bitfields/expected.skel.ts';
 import { contexts } from '../golden/contexts/expected.skel.ts';
 import { globals } from '../golden/globals/expected.skel.ts';
+import { kconfig } from '../golden/kconfig/expected.skel.ts';
+import { type Stats as Live, live_globals, Mode } from '../golden/live_globals/expected.skel.ts';
 import { maps, type Stats } from '../golden/maps/expected.skel.ts';
 import { EventType, record_union } from '../golden/record_union/expected.skel.ts';
 import { ringbuf } from '../golden/ringbuf/expected.skel.ts';
@@ -236,4 +241,44 @@ export async function placesOfPrograms(progs: {
   progs.choose.attach({ fd: 3 });
   // @ts-expect-error a socket is needed
   progs.choose.attach();
+}
+
+export function liveGlobals(): void {
+  using open = live_globals.open();
+  open.rodata.config.mode = Mode.MODE_DROP;
+  open.rodata.config.ports[0] = 1;
+  open.bss.stats.hits += 1n;
+  open.bss.stats.top = [...open.bss.stats.top];
+  open.data_samples.samples.length = 8;
+  // @ts-expect-error no enumerator has this value
+  open.rodata.config.mode = 7;
+  // @ts-expect-error a misspelt field
+  open.bss.stats.hist = 1n;
+  // @ts-expect-error a number for a 64-bit element
+  open.bss.counts[0] = 1;
+
+  using skel = open.load();
+  skel.bss.stats.best = { port: 1, name: 'x', hits: 1n };
+  skel.bss.table[1] = [1, 2, 3];
+  is<typeof skel.bss.stats, Live>(true);
+  is<ReturnType<typeof snapshot<typeof skel.bss.stats>>, Live>(true);
+  is<(typeof skel.rodata.config.ports)[number], number>(true);
+  // @ts-expect-error constants are frozen after load, fields of structs as well
+  skel.rodata.config.mode = Mode.MODE_DROP;
+  // @ts-expect-error and what is deeper
+  skel.rodata.config.server.hits = 1n;
+  // @ts-expect-error and elements
+  skel.rodata.config.ports[0] = 1;
+  // @ts-expect-error and arrays as a whole
+  skel.rodata.config.ports.reverse();
+  // @ts-expect-error and their length
+  skel.rodata_allowed.allowed.length = 8;
+  is<ReturnType<typeof fromJson<Live>>, Live>(true);
+  toJson(skel.bss.stats, { bigint: 'string' }) satisfies string;
+  // @ts-expect-error no such representation
+  toJson(skel.bss.stats, { bigint: 'number' });
+
+  using configured = kconfig.open();
+  // @ts-expect-error load() fills it
+  configured.kconfig.CONFIG_BPF_SYSCALL = true;
 }

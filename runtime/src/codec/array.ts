@@ -5,6 +5,7 @@ import type { Codec } from './codec.js';
 export function arrayOf<T>(element: Codec<T>, length: number): Codec<T[]> {
   return {
     size: element.size * length,
+    element,
     read: (view, offset) => readArray(view, offset, element, length),
     write: (view, offset, value) => writeArray(view, offset, element, length, value),
   };
@@ -36,6 +37,16 @@ export function writeArray<T>(
     throw new BpfError('ERR_BPF_RANGE', `an array of ${length} elements was given ${value.length}`);
   }
   for (const [i, item] of value.entries()) element.write(view, offset + i * element.size, item);
+}
+
+/** A flexible array, as a field that is reached alone: the elements up to the end of what holds it. */
+export function restOf<T>(element: Codec<T>): Codec<T[]> {
+  return {
+    size: 0,
+    element,
+    read: (view, offset, end) => readRest(view, offset, element, end),
+    write: (view, offset, value) => writeRest(view, offset, element, value),
+  };
 }
 
 /** The whole elements between `offset` and `end`: a flexible array. Without `end` it has none. */

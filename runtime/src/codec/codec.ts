@@ -1,3 +1,11 @@
+/** A field of a struct or union: where it begins in it, in bytes, and what it is. */
+export interface CodecField {
+  readonly offset: number;
+  readonly codec: Codec<unknown>;
+  /** Its bytes, where the codec does not say. */
+  readonly room?: () => number;
+}
+
 /**
  * How a C value lies in memory and what it is in TypeScript. Offsets and sizes are bytes. `read` and `write` trust
  * their caller for the bounds: a view of at least `offset + size` bytes.
@@ -11,6 +19,10 @@ export interface Codec<T> {
   write(view: DataView, offset: number, value: T): void;
   /** Bytes that `write` needs for this very value, where they differ; else it is `size`. */
   sizeOf?(value: T): number;
+  /** Of a struct or union: its fields by name, stated where one of them must be reachable alone, as in live memory. */
+  readonly fields?: () => Readonly<Record<string, CodecField>>;
+  /** Of an array: what its elements are. One of size 0 goes on to the end of what holds it. */
+  readonly element?: Codec<unknown>;
 }
 
 /** The TypeScript type a codec reads and writes. */

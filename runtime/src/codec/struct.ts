@@ -1,14 +1,18 @@
 import { BpfError, printable } from '../errors.js';
-import type { Codec } from './codec.js';
+import type { Codec, CodecField } from './codec.js';
 import { keepingRest } from './text.js';
 
-/** A struct: its size in bytes, and how its fields are read and written. */
+/** Fields of a struct by name; a function, since a type may be defined after the one that uses it. */
+type Fields = () => Readonly<Record<string, CodecField>>;
+
+/** A struct: its size in bytes, and how its fields are read and written; `fields` to reach one of them alone. */
 export function struct<T>(
   size: number,
   read: (view: DataView, offset: number, end: number | undefined) => T,
   write: (view: DataView, offset: number, value: T) => void,
+  fields?: Fields,
 ): Codec<T> {
-  return { size, read, write };
+  return fields === undefined ? { size, read, write } : { size, read, write, fields };
 }
 
 /** `T` with one arm of its union given, or several that agree. */
@@ -32,6 +36,7 @@ export function union<T extends object, Arm extends keyof T>(
   size: number,
   read: (view: DataView, offset: number, end: number | undefined) => T,
   write: (view: DataView, offset: number, value: OneArm<T, Arm>) => void,
+  fields?: Fields,
 ): UnionCodec<T, Arm> {
   const unlike = (view: DataView, offset: number, value: OneArm<T, Arm>) => {
     const stored: object = read(view, offset, view.byteLength);
@@ -52,6 +57,7 @@ export function union<T extends object, Arm extends keyof T>(
   return {
     size,
     read,
+    ...(fields && { fields }),
     write: writeChecked,
     of: (value) => {
       const view = new DataView(new ArrayBuffer(size));

@@ -59,6 +59,9 @@ export function putCstring(view: DataView, offset: number, length: number, value
   target.fill(0, bytes.length, keepsRest ? bytes.length + 1 : length);
 }
 
+/** A `char x[]` that ends a record, as a field that is reached alone. */
+export const restText: Codec<string> = { size: 0, read: readRestText, write: writeRestText };
+
 /** The text of a `char x[]` that ends a record: up to its first NUL or `end`. Without `end` it is empty. */
 export function readRestText(view: DataView, offset: number, end: number | undefined): string {
   return end === undefined ? '' : cstring(view, offset, Math.max(0, end - offset));

@@ -7,11 +7,13 @@ export interface Global<T> {
   /** Bytes from the start of the section. */
   readonly offset: number;
   readonly codec: Codec<T>;
+  /** Its bytes, where they are more than its type's: one that ends in a flexible array with contents. */
+  readonly size?: number;
 }
 
-/** `at(4, u32)`: a global variable 4 bytes into its section. */
-export function at<T>(offset: number, codec: Codec<T>): Global<T> {
-  return { offset, codec };
+/** `at(4, u32)`: a global variable 4 bytes into its section, or a field of a struct. */
+export function at<T>(offset: number, codec: Codec<T>, size?: number): Global<T> {
+  return size === undefined ? { offset, codec } : { offset, codec, size };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the one place where "a codec of anything" must accept every codec
@@ -29,13 +31,18 @@ export interface Description {
   readonly elf: () => Uint8Array;
 }
 
-/** Sections that load() makes read-only. */
+/** Sections that load() makes read-only, and the one that it fills. */
 export type FrozenSection = 'rodata' | 'kconfig' | `rodata_${string}`;
 
 export type GlobalValue<G> = G extends Global<infer T> ? T : never;
 export type MapOf<S> = S extends MapShape<infer M extends BpfMap> ? M : never;
 export type ProgramOf<S> = S extends ProgramShape<infer P extends Program> ? P : never;
-export type OpenGlobals<G> = { -readonly [V in keyof G]: GlobalValue<G[V]> };
-export type LiveGlobals<Section, G> = Section extends FrozenSection
-  ? { readonly [V in keyof G]: GlobalValue<G[V]> }
-  : OpenGlobals<G>;
+/** `T` of which nothing can be set, however deep. Numbers and text are themselves. */
+export type Frozen<T> = { readonly [K in keyof T]: FrozenValue<T[K]> };
+type FrozenValue<T> = T extends Uint8Array ? T : Frozen<T>;
+
+type Writable<G> = { -readonly [V in keyof G]: GlobalValue<G[V]> };
+type ReadOnly<G> = { readonly [V in keyof G]: FrozenValue<GlobalValue<G[V]>> };
+/** Before load() everything can be set but what load() finds out. */
+export type OpenGlobals<Section, G> = Section extends 'kconfig' ? ReadOnly<G> : Writable<G>;
+export type LiveGlobals<Section, G> = Section extends FrozenSection ? ReadOnly<G> : Writable<G>;

@@ -1,7 +1,7 @@
 // What generated skeletons import: a contract with files that live in other repositories. Names are added here, never
 // changed or removed; what must change becomes a `v2` beside this file.
 
-export { arrayOf, readArray, readRest, writeArray, writeRest } from '../codec/array.js';
+export { arrayOf, readArray, readRest, restOf, writeArray, writeRest } from '../codec/array.js';
 export { bigBits, bits, putBits, signedBigBits, signedBits } from '../codec/bits.js';
 export type { Codec } from '../codec/codec.js';
 export { oneOf, oneOfSize } from '../codec/one-of.js';
@@ -44,7 +44,7 @@ export {
   u128be,
 } from '../codec/scalars.js';
 export { struct, type UnionCodec, union } from '../codec/struct.js';
-export { cstring, putCstring, readRestText, text, writeRestText } from '../codec/text.js';
+export { cstring, putCstring, readRestText, restText, text, writeRestText } from '../codec/text.js';
 // Every kind of map and program is a function that a skeleton may call.
 export * from '../map/index.js';
 export type { BpfMap, MapKind, MapShape } from '../map/map.js';

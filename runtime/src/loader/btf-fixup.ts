@@ -19,6 +19,7 @@ import {
   type Feature,
   supports,
 } from './features.js';
+import { type ResizedSections, resizeSections } from './resized-section.js';
 import { Kind, typeInfo } from './tiny-btf.js';
 
 const STATIC = 0;
@@ -35,12 +36,15 @@ export function fixUpBtf(
   spec: Pick<ObjectSpec, 'btf' | 'functions'>,
   kernel: Kernel,
   has: Supports = (feature) => supports(feature, kernel),
+  resized: ResizedSections = new Map(),
 ): Uint8Array {
   if (spec.btf === undefined) throw new BpfError('ERR_BPF_NO_BTF', 'the object has no BTF');
   const editor = new BtfEditor(spec.btf);
   makeHiddenStatic(editor, new Set(spec.functions.filter(({ hidden }) => hidden).map(({ name }) => name)));
   const ksyms = spec.btf.find('.ksyms', 'datasec');
   if (ksyms !== undefined) defineKernelSymbols(editor, ksyms, has);
+  // Kernels without sections in BTF take the maps without types anyway.
+  if (resized.size > 0 && has(btfDatasec)) resizeSections(editor, resized);
   sanitize(editor, has);
   return editor.bytes();
 }

@@ -5,6 +5,7 @@ import type { ObjectSpec } from '../object/spec.js';
 import { fixUpBtf } from './btf-fixup.js';
 import { explain } from './diagnose.js';
 import type { Ownership } from './live-object.js';
+import type { ResizedSections } from './resized-section.js';
 
 /**
  * Gives the object's BTF to the kernel, which wants it for typed maps, line information and much else. A kernel that
@@ -13,11 +14,12 @@ import type { Ownership } from './live-object.js';
 export function loadBtf(
   spec: ObjectSpec,
   ownership: Ownership,
+  resized: ResizedSections,
   warn: (sentence: string) => void = () => undefined,
 ): Fd | undefined {
   if (spec.btf === undefined) return undefined;
   const { kernel } = ownership;
-  const bytes = fixUpBtf(spec, kernel);
+  const bytes = fixUpBtf(spec, kernel, undefined, resized);
   try {
     return ownership.fd(kernel.btfLoad(bytes));
   } catch (error) {

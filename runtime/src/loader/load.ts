@@ -21,6 +21,7 @@ import { loadProgram } from './load-program.js';
 import { fillProgramArrays } from './map-contents.js';
 import type { OpenObject } from './open-object.js';
 import { relocateFunctions } from './relocate-functions.js';
+import { resizedSections } from './resized-section.js';
 import { fillStructOps, matchAllStructOps, structOpsTarget } from './struct-ops.js';
 
 /** Settings of load(). */
@@ -93,7 +94,7 @@ function build(
   const used = plans.flatMap(({ functions }) => functions);
   const relocated = relocateFunctions(spec, used, types);
   const contexts = contextArguments(spec, plans, kernel);
-  const btf = loadBtf(contexts.spec, ownership, options.onWarning);
+  const btf = loadBtf(contexts.spec, ownership, resizedSections(object), options.onWarning);
   const maps = createMaps(object, ownership, {
     btf,
     structOps,

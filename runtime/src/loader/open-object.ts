@@ -4,6 +4,7 @@ import type { MapSpec, ObjectSpec, ProgramSpec } from '../object/spec.js';
 import { kindOf, type SectionMeaning } from '../program/kinds.js';
 import type { Program } from '../program/program.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
+import { resizedSpec } from './resized-section.js';
 
 /** One map of an object that is not in the kernel yet: what can still be changed about it. */
 export class OpenMap {
@@ -11,6 +12,7 @@ export class OpenMap {
   readonly #declared: MapSpec;
   #type: number;
   #maxEntries: number;
+  #valueSize: number;
   #autocreate: boolean;
   #pinPath: string | undefined;
 
@@ -19,11 +21,15 @@ export class OpenMap {
     this.#declared = spec;
     this.#type = spec.type;
     this.#maxEntries = spec.maxEntries;
+    this.#valueSize = spec.valueSize;
     this.#autocreate = spec.autocreate;
   }
 
-  /** As declared, but for the type. */
+  /** As declared, but for the type, and the size of a data section. */
   get spec(): MapSpec {
+    if (this.#valueSize !== this.#declared.valueSize) {
+      return resizedSpec(this.#owner.spec.btf, this.#declared, this.#valueSize);
+    }
     if (!this.retyped) return this.#declared;
     return { ...this.#declared, type: this.#type, ...sizesOf(this.#type) };
   }
@@ -84,6 +90,32 @@ export class OpenMap {
   }
 
   /**
+   * Bytes of a value. That of a section of global data, such as `.data.samples`, can be set, for a last variable that is
+   * an array and shall have more elements, or fewer (libbpf: bpf_map__set_value_size). The kernel is told the type of
+   * the array as it is then; a section that ends otherwise, or with a part of an element, goes without types.
+   * @throws BpfError ERR_BPF_ARGUMENT for maps of other kinds, whose types skeletons state, and for sizes that are none
+   */
+  get valueSize(): number {
+    return this.spec.valueSize;
+  }
+
+  set valueSize(bytes: number) {
+    const what = `set valueSize of map "${printable(this.name)}"`;
+    this.#owner.assertOpen(what);
+    if (this.#declared.origin !== 'data') {
+      throw new BpfError('ERR_BPF_ARGUMENT', `${what}: only sections of global data can get another size`);
+    }
+    if (!Number.isInteger(bytes) || bytes <= 0 || bytes > 0x7fffffff) {
+      throw new BpfError(
+        'ERR_BPF_ARGUMENT',
+        `${what}: ${bytes} is no number of bytes that a section can have`,
+      );
+    }
+    this.#owner.resizeImage(this.name, bytes);
+    this.#valueSize = bytes;
+  }
+
+  /**
    * Where the map is pinned: load() uses the map that is there, or creates and pins it. Undefined: nowhere, unless its
    * declaration asks for LIBBPF_PIN_BY_NAME.
    */
@@ -117,6 +149,16 @@ function sizesOf(type: number): { keySize: number; valueSize: number } | undefin
       return { keySize: 0, valueSize: 0 };
     default:
       return undefined;
+  }
+}
+
+function zeros(bytes: number, name: string): Uint8Array {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    throw new BpfError('ERR_BPF_TOO_BIG', `no memory for the ${bytes} bytes of "${printable(name)}"`, {
+      cause,
+    });
   }
 }
 
@@ -194,8 +236,7 @@ export class OpenObject implements Disposable {
   readonly spec: ObjectSpec;
   readonly maps: ReadonlyMap<string, OpenMap>;
   readonly progs: ReadonlyMap<string, OpenProgram>;
-  /** Initial contents of the data sections, by section name; writable until load(). */
-  readonly data: ReadonlyMap<string, Uint8Array>;
+  readonly #data: Map<string, Uint8Array>;
   #state: 'open' | 'loaded' | 'destroyed' = 'open';
 
   constructor(name: string, spec: ObjectSpec) {
@@ -203,9 +244,22 @@ export class OpenObject implements Disposable {
     this.spec = spec;
     this.maps = new Map(spec.maps.map((map) => [map.name, new OpenMap(this, map)]));
     this.progs = new Map(spec.programs.map((program) => [program.name, new OpenProgram(this, program)]));
-    this.data = new Map(
+    this.#data = new Map(
       spec.maps.flatMap(({ section, name }) => (section ? [[name, section.bytes.slice()] as const] : [])),
     );
+  }
+
+  /** Initial contents of the data sections, by section name; writable until load(). */
+  get data(): ReadonlyMap<string, Uint8Array> {
+    return this.#data;
+  }
+
+  /** Gives the contents of a section another length; zeros are added at the end. For {@link OpenMap.valueSize}. */
+  resizeImage(name: string, bytes: number): void {
+    const old = this.#data.get(name) ?? new Uint8Array();
+    const image = zeros(bytes, name);
+    image.set(old.subarray(0, bytes));
+    this.#data.set(name, image);
   }
 
   /** Throws ERR_BPF_STATE unless the object still waits to be loaded. */

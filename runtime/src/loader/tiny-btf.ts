@@ -4,6 +4,7 @@ export const HEADER_SIZE = 24;
 export const Kind = {
   INT: 1,
   PTR: 2,
+  ARRAY: 3,
   STRUCT: 4,
   UNION: 5,
   ENUM: 6,

@@ -9,6 +9,8 @@ export interface DataMemory {
   /** False for frozen sections, whose memory must not be written to. */
   readonly writable: boolean;
   readonly closed: boolean;
+  /** Bytes of the section. */
+  readonly size: number;
   /**
    * The section's bytes as they are now. What is written through the view reaches the kernel with `flush()` at the
    * latest. Take a new view for every access.
@@ -47,6 +49,7 @@ export function mappedSize(valueSize: number, maxEntries: number, pageSize: numb
 /** Memory shared with the kernel, an array map's or an arena's. No system call to read or write. */
 export class MappedMemory implements DataMemory {
   readonly writable: boolean;
+  readonly size: number;
   readonly #name: string;
   readonly #mapping: Mapping;
   readonly #view: DataView;
@@ -55,6 +58,7 @@ export class MappedMemory implements DataMemory {
   /** @param length bytes at the start of `mapping`, which this owns from now on */
   constructor(name: string, mapping: Mapping, length: number, writable: boolean) {
     this.writable = writable;
+    this.size = length;
     this.#name = name;
     this.#mapping = mapping;
     this.#view = new DataView(mapping.buffer, 0, length);
@@ -83,6 +87,7 @@ export class MappedMemory implements DataMemory {
 /** Memory of a one-element array map on kernels that cannot share it: looked up at `view()`, written at `flush()`. */
 export class CopiedMemory implements DataMemory {
   readonly writable: boolean;
+  readonly size: number;
   readonly #handle: MapHandle;
   readonly #key = new Uint8Array(4);
   readonly #bytes: Uint8Array;
@@ -91,6 +96,7 @@ export class CopiedMemory implements DataMemory {
 
   constructor(handle: MapHandle, writable: boolean) {
     this.writable = writable;
+    this.size = handle.valueSize;
     this.#handle = handle;
     this.#bytes = new Uint8Array(handle.valueSize);
     this.#view = new DataView(this.#bytes.buffer);

@@ -1,0 +1,227 @@
+import type { CodecField } from '../codec/codec.js';
+import { jsonable, snapshotKey } from '../codec/json.js';
+import { BpfError, isBpfError, printable } from '../errors.js';
+import { lengthOf, type Place, readAt, roomOf, writeAt } from './place.js';
+
+// Live values of structs and arrays: objects whose properties are read from memory when they are asked for, and written
+// to memory when they are set. To everybody else they look like the plain objects and arrays that decoding gives.
+
+type Fields = Readonly<Record<string, CodecField>>;
+
+/** What a place shows: a live object for a struct or an array, for everything else the value of this moment. */
+export function valueAt(place: Place): unknown {
+  return isLive(place) ? liveAt(place) : frozen(readAt(place));
+}
+
+function isLive({ codec: { fields, element } }: Place): boolean {
+  // Elements without bytes: there is nothing to see of them.
+  return fields !== undefined || (element !== undefined && element.size > 0);
+}
+
+function liveAt(place: Place): LiveStruct | LiveList {
+  const { fields } = place.codec;
+  return fields === undefined ? LiveList.at(place) : new LiveStruct(place, fields());
+}
+
+/** What is no live object must not look like one: changing it throws. */
+function frozen(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  for (const part of Object.values(value)) frozen(part);
+  return Object.freeze(value);
+}
+
+const inspect = Symbol.for('nodejs.util.inspect.custom');
+type Inspect = (value: unknown, options: object) => string;
+
+/** The text of a live value for console.log: that of what it shows now. */
+function inspected(place: Place, options: object, print: Inspect): string {
+  try {
+    return print(readAt(place), options);
+  } catch (error) {
+    if (isBpfError(error)) return `[${error.message}]`;
+    throw error;
+  }
+}
+
+/** The properties of live structs of one type; the objects that skeletons state them by live as long as they do. */
+const properties = new WeakMap<Fields, PropertyDescriptorMap>();
+
+/** A struct in memory, or a section of variables: one property for each field. */
+export class LiveStruct {
+  readonly #place: Place;
+  readonly #parts = new Map<string, Part>();
+
+  constructor(place: Place, fields: Fields) {
+    this.#place = place;
+    const known = properties.get(fields) ?? LiveStruct.#properties(fields);
+    properties.set(fields, known);
+    Object.defineProperties(this, known);
+    Object.preventExtensions(this);
+  }
+
+  static #properties(fields: Fields): PropertyDescriptorMap {
+    const all: PropertyDescriptorMap = Object.create(null);
+    for (const [name, field] of Object.entries(fields)) {
+      all[name] = {
+        enumerable: true,
+        get(this: LiveStruct) {
+          const { place, live } = this.#part(name, field);
+          return live ?? frozen(readAt(place));
+        },
+        set(this: LiveStruct, value: unknown) {
+          writeAt(this.#part(name, field).place, value);
+        },
+      };
+    }
+    return all;
+  }
+
+  #part(name: string, field: CodecField): Part {
+    const known = this.#parts.get(name);
+    if (known !== undefined) return known;
+    const { path, offset, backing } = this.#place;
+    const { codec } = field;
+    const endless = codec.size === 0 && codec.fields === undefined;
+    const room = field.room ?? (endless ? () => roomOf(this.#place) - field.offset : undefined);
+    const place = { backing, path: `${path}.${name}`, codec, offset: offset + field.offset, room };
+    const part = { place, live: isLive(place) ? liveAt(place) : undefined };
+    this.#parts.set(name, part);
+    return part;
+  }
+
+  [snapshotKey](): unknown {
+    return readAt(this.#place);
+  }
+
+  toJSON(): unknown {
+    return jsonable(readAt(this.#place));
+  }
+
+  [inspect](_depth: number, options: object, print: Inspect): string {
+    return inspected(this.#place, options, print);
+  }
+}
+
+/** A field that was asked for: where it lies, and the live object that shows it if there is one. */
+interface Part {
+  readonly place: Place;
+  readonly live: LiveStruct | LiveList | undefined;
+}
+
+/** An array in memory. What users hold is a proxy of it; it has no elements of its own. */
+class LiveList extends Array<unknown> {
+  readonly #place: Place;
+
+  private constructor(place: Place) {
+    super();
+    this.#place = place;
+  }
+
+  static at(place: Place): LiveList {
+    const list = new LiveList(place);
+    const proxy = new Proxy(list, handler);
+    places.set(proxy, place);
+    return proxy;
+  }
+
+  /** What map(), slice() and the like make is an array of its own. */
+  static override get [Symbol.species]() {
+    return Array;
+  }
+
+  /** The element's place; undefined where there is none. */
+  static element(list: LiveList, key: string | symbol): Place | undefined {
+    const index = indexOf(key);
+    return index === undefined ? undefined : list.#element(index);
+  }
+
+  #element(index: number): Place | undefined {
+    const { backing, path, offset, codec } = this.#place;
+    if (index >= lengthOf(this.#place) || codec.element === undefined) return undefined;
+    const { element } = codec;
+    return { backing, path: `${path}[${index}]`, codec: element, offset: offset + index * element.size };
+  }
+
+  static lengthOf(list: LiveList): number {
+    return lengthOf(list.#place);
+  }
+
+  static resize(list: LiveList, length: unknown): void {
+    const { backing, path, codec } = list.#place;
+    if (typeof length !== 'number' || !Number.isInteger(length) || length < 0) {
+      throw new BpfError(
+        'ERR_BPF_RANGE',
+        `set ${printable(path)}.length: ${String(length)} is no number of elements`,
+      );
+    }
+    if (length !== lengthOf(list.#place)) backing.resize(path, length * (codec.element?.size ?? 0));
+  }
+
+  static outside(list: LiveList, index: number): BpfError {
+    const { path } = list.#place;
+    return new BpfError(
+      'ERR_BPF_RANGE',
+      `set ${printable(path)}[${index}]: it has ${lengthOf(list.#place)} elements, and they are as many as its type says`,
+    );
+  }
+
+  [snapshotKey](): unknown {
+    return readAt(placeOf(this));
+  }
+
+  toJSON(): unknown {
+    return jsonable(readAt(placeOf(this)));
+  }
+
+  [inspect](_depth: number, options: object, print: Inspect): string {
+    return inspected(placeOf(this), options, print);
+  }
+}
+
+const places = new WeakMap<LiveList, Place>();
+
+/** Of a proxy, which is what methods are called on. */
+function placeOf(list: LiveList): Place {
+  const place = places.get(list);
+  if (place === undefined) throw new TypeError('not an array in live memory');
+  return place;
+}
+
+function indexOf(key: string | symbol): number | undefined {
+  if (typeof key === 'symbol') return undefined;
+  const index = Number(key) >>> 0;
+  return String(index) === key ? index : undefined;
+}
+
+const handler: ProxyHandler<LiveList> = {
+  get(list, key, receiver) {
+    if (key === 'length') return LiveList.lengthOf(list);
+    const place = LiveList.element(list, key);
+    return place === undefined ? Reflect.get(list, key, receiver) : valueAt(place);
+  },
+  set(list, key, value) {
+    if (key === 'length') {
+      LiveList.resize(list, value);
+      return true;
+    }
+    const index = indexOf(key);
+    if (index === undefined) return false;
+    const place = LiveList.element(list, key);
+    if (place === undefined) throw LiveList.outside(list, index);
+    writeAt(place, value);
+    return true;
+  },
+  has: (list, key) => LiveList.element(list, key) !== undefined || Reflect.has(list, key),
+  ownKeys: (list) => [...Array.from({ length: LiveList.lengthOf(list) }, (_, i) => String(i)), 'length'],
+  getOwnPropertyDescriptor(list, key) {
+    if (key === 'length') {
+      return { value: LiveList.lengthOf(list), writable: true, enumerable: false, configurable: false };
+    }
+    const place = LiveList.element(list, key);
+    return place && { value: valueAt(place), writable: true, enumerable: true, configurable: true };
+  },
+  defineProperty: () => false,
+  deleteProperty: () => false,
+  preventExtensions: () => false,
+  setPrototypeOf: () => false,
+};

@@ -1,0 +1,71 @@
+import { readArray, writeArray } from '../codec/array.js';
+import type { Codec } from '../codec/codec.js';
+import { briefRoomFor, putWords, roomFor, takeWords } from './words.js';
+
+/** The bytes behind live values: the image of a section before load(), the section itself afterwards. */
+export interface Backing {
+  /** True where programs may write at the same time: then words are read and written whole. */
+  readonly shared: boolean;
+  /** The bytes as they are now. @throws BpfError ERR_BPF_STATE once their object is destroyed */
+  view(): DataView;
+  /** @throws BpfError a sentence about `path`, where bytes may not be written to now */
+  assertWritable(path: string): void;
+  /** Tells the kernel what was written, where it does not see it anyway. */
+  flush(): void;
+  /** Gives the array at `path` another size in bytes. @throws BpfError a sentence about `path` where that cannot be */
+  resize(path: string, size: number): void;
+}
+
+/** Where a value lies, what it is, and how one writes of it: `bss.stats`, `bss.counts[3]`. */
+export interface Place {
+  readonly backing: Backing;
+  readonly path: string;
+  readonly codec: Codec<unknown>;
+  readonly offset: number;
+  /** Bytes, where the codec does not say: of a flexible array, or of the one that a section was resized for. */
+  readonly room?: (() => number) | undefined;
+}
+
+export function roomOf({ codec, room }: Place): number {
+  return room === undefined ? codec.size : room();
+}
+
+/** How many elements an array has at its place. */
+export function lengthOf(place: Place): number {
+  return Math.floor(roomOf(place) / (place.codec.element?.size ?? 1));
+}
+
+/** The value at a place, decoded: nothing of it is live. */
+export function readAt(place: Place): unknown {
+  const { backing, offset } = place;
+  const view = backing.view();
+  const size = roomOf(place);
+  if (!backing.shared) return decode(place, view, offset, size);
+  const copy = briefRoomFor(view, offset, size);
+  takeWords(view, offset, size, copy);
+  return decode(place, copy.view, copy.offset, size);
+}
+
+function decode(place: Place, view: DataView, offset: number, size: number): unknown {
+  const { element } = place.codec;
+  if (element === undefined || place.room === undefined) return place.codec.read(view, offset, offset + size);
+  return readArray(view, offset, element, lengthOf(place));
+}
+
+/** Writes a value, all of it or nothing: one that does not fit its type changes nothing. Padding keeps what it has. */
+export function writeAt(place: Place, value: unknown): void {
+  const { backing, path, codec, offset } = place;
+  backing.assertWritable(path);
+  const view = backing.view();
+  const size = roomOf(place);
+  // Not the brief one: encoding may read other live values.
+  const copy = roomFor(view, offset, size);
+  takeWords(view, offset, size, copy);
+  if (codec.element !== undefined && place.room !== undefined && Array.isArray(value)) {
+    writeArray(copy.view, copy.offset, codec.element, lengthOf(place), value);
+  } else {
+    codec.write(copy.view, copy.offset, value);
+  }
+  putWords(view, offset, size, copy);
+  backing.flush();
+}
