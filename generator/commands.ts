@@ -183,6 +183,13 @@ function generation<T>(command: Argv<T>) {
       nargs: 1,
       describe: 'MAP=TYPE: type of the records of a ring buffer, TYPE|TYPE when there are several',
     })
+    .option('union', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      describe:
+        'STRUCT=TAG: the member that tells which arm of its union a struct has, TAG|ARM:VALUE where names do not',
+    })
     .option('type', {
       type: 'string',
       array: true,

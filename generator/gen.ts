@@ -16,6 +16,8 @@ export interface GenArguments {
   readonly embed?: string | undefined;
   /** `MAP=TYPE`, each. */
   readonly record?: readonly string[] | undefined;
+  /** `STRUCT=TAG`, each. */
+  readonly union?: readonly string[] | undefined;
   readonly type?: readonly string[] | undefined;
 }
 
@@ -58,6 +60,7 @@ export function generateOptions(given: GenArguments): GenerateOptions {
     embed,
     u64,
     records,
+    unions: new Map((given.union ?? []).map(splitUnion)),
     types: given.type ?? [],
   };
 }
@@ -78,6 +81,14 @@ function splitRecord(text: string): [string, string] {
     );
   }
   return [map, type];
+}
+
+function splitUnion(text: string): [string, string] {
+  const [, struct, tag] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (struct === undefined || tag === undefined) {
+    throw new UsageError(`gen: --union ${JSON.stringify(text)} is not STRUCT=TAG, as in --union event=type`);
+  }
+  return [struct.trim(), tag.trim()];
 }
 
 function oneOf<T extends string>(option: string, value: string, choices: readonly T[]): T {

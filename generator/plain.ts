@@ -29,6 +29,7 @@ export function plainGenArguments(args: readonly string[]): GenArguments | undef
         u64: { type: 'string' },
         embed: { type: 'string' },
         record: { type: 'string', multiple: true },
+        union: { type: 'string', multiple: true },
         type: { type: 'string', multiple: true },
       },
     });

@@ -9,6 +9,7 @@ import {
 import { declaration } from './ctype.js';
 import { isKept } from './kept-fields.js';
 import { pascalCase, type Scope } from './names.js';
+import type { TaggedUnion } from './tagged-unions.js';
 
 /** A member as TypeScript sees it: those of anonymous structs and unions are members of the outer type. */
 export interface Field {
@@ -23,6 +24,8 @@ export interface Field {
   readonly bitSize: number;
   /** True when other members use the same bytes. */
   readonly arm: boolean;
+  /** The outermost union without a name, or flattened one, that it is in: its id, its place in bits, which of its members. */
+  readonly within?: { readonly union: number; readonly bitOffset: number; readonly arm: number } | undefined;
 }
 
 /** A struct, union or enum that gets a TypeScript type. */
@@ -35,6 +38,8 @@ export type Reached =
       readonly fields: readonly Field[];
       /** Members that the kernel keeps to itself, by name. */
       readonly kept: readonly string[];
+      /** Its union, where one of its members says which arm is meant. */
+      readonly tagged: TaggedUnion | undefined;
     }
   | {
       readonly kind: 'enum';
@@ -53,10 +58,17 @@ export class ReachedTypes {
   readonly #byId = new Map<number, Reached>();
   readonly #bySignature = new Map<string, Reached>();
   readonly #open = new Set<number>();
+  readonly #tagged: (type: BtfComposite) => TaggedUnion | undefined;
 
-  constructor(btf: Btf, scope: Scope) {
+  /** `tagged` says which structs have a union that one of their members tells the arms of. */
+  constructor(
+    btf: Btf,
+    scope: Scope,
+    tagged: (type: BtfComposite) => TaggedUnion | undefined = () => undefined,
+  ) {
     this.#btf = btf;
     this.#scope = scope;
+    this.#tagged = tagged;
   }
 
   /** In order of definition, each once. */
@@ -110,7 +122,12 @@ export class ReachedTypes {
   }
 
   #addComposite(type: BtfComposite, wanted: string): void {
-    const { fields, kept } = flatten(this.#btf, type);
+    const tagged = this.#tagged(type);
+    const { fields: own, kept } = flatten(this.#btf, type);
+    const fields =
+      tagged === undefined
+        ? own
+        : [tagged.tag, ...tagged.shared, ...tagged.arms.flatMap((arm) => arm.fields)];
     for (const field of fields) this.add(field.typeId, `${wanted}_${field.name}`);
     const layout = fields.map((field) =>
       [field.name, field.bitOffset, field.bitSize, field.arm, this.#signatureOf(field.typeId)].join(' '),
@@ -123,6 +140,7 @@ export class ReachedTypes {
       cName,
       fields,
       kept,
+      tagged,
     }));
   }
 
@@ -172,14 +190,21 @@ export function flatten(
   const fields: Field[] = [];
   const kept: string[] = [];
   const names = new Set<string>();
-  const visit = (type: BtfComposite, base: number, arm: boolean, depth: number): void => {
+  const visit = (
+    type: BtfComposite,
+    base: number,
+    around: { arm: boolean; within?: Field['within'] },
+    depth: number,
+  ): void => {
     if (depth > 200) throw btf.malformed(outer.id, `${outer.kind} contains itself`);
-    for (const member of type.members) {
+    for (const [index, member] of type.members.entries()) {
       const bitOffset = base + member.bitOffset;
       const target = btf.resolve(member.type);
-      const isArm = arm || (type.kind === 'union' && type.members.length > 1);
+      const isArm = around.arm || (type.kind === 'union' && type.members.length > 1);
+      const own = type.kind === 'union' ? { union: type.id, bitOffset: base, arm: index } : undefined;
+      const within = around.within ?? own;
       if (member.name === '' && (target.kind === 'struct' || target.kind === 'union')) {
-        visit(target, bitOffset, isArm, depth + 1);
+        visit(target, bitOffset, { arm: isArm, within }, depth + 1);
         continue;
       }
       // Unnamed members of other kinds are padding, and a function or void takes no room.
@@ -202,10 +227,11 @@ export function flatten(
         bitOffset,
         bitSize: member.bitSize,
         arm: isArm,
+        within,
       });
     }
   };
-  visit(outer, 0, false, 0);
+  visit(outer, 0, { arm: false }, 0);
   return { fields, kept };
 }
 

@@ -1,9 +1,10 @@
 import type { Btf, MapSpec } from '@bpfskel/runtime/inspect';
 import type { Imports } from './imports.js';
 import { pascalCase, type Scope } from './names.js';
-import { comment, propertyAccess, propertyKey, quote } from './quote.js';
+import { comment, propertyKey, quote } from './quote.js';
 import type { Field, ReachedTypes } from './reach.js';
-import type { RecordArm, RecordTypes, TagValue } from './record-types.js';
+import type { RecordTypes } from './record-types.js';
+import { valueText, valueType } from './tag-values.js';
 import type { TypeTable } from './types.js';
 
 /** The type of a map's records when they are of several types. Lines are ready to print. */
@@ -40,35 +41,22 @@ export function recordDefinition(map: MapSpec, { tag, arms }: RecordTypes, parts
   if (tag === undefined) {
     return { ...definition, arms: types, make: `${imports.value('oneOfSize')}(`, entries: types };
   }
-  const read = table.of(tag.typeId).read(offset(tag));
-  const enumName = parts.reached.get(btf.resolve(tag.typeId))?.name;
+  const { ts, read: readAt } = table.of(tag.typeId);
+  const read = readAt(offset(tag));
+  const { reached } = parts;
   return {
     ...definition,
-    arms: arms.map(
-      (arm, i) => `${types[i]} & { ${propertyKey(tag.name)}: ${tagTypes(arm, enumName, read)} }`,
-    ),
+    arms: arms.map(({ values }, i) => {
+      const tagTypes = values.map((value) => valueType(btf, reached, tag, value, ts));
+      return `${types[i]} & { ${propertyKey(tag.name)}: ${tagTypes.join(' | ')} }`;
+    }),
     make: `${imports.value('oneOf')}(${quote(tag.name)}, (v, o) => ${read}, `,
     entries: arms.flatMap((arm, i) =>
-      arm.values.map((value) => `[${valueText(value, enumName, read)}, ${types[i]}]`),
+      arm.values.map((value) => `[${valueText(btf, reached, tag, value, ts)}, ${types[i]}]`),
     ),
   };
 }
 
 function offset({ bitOffset }: Field): string {
   return bitOffset === 0 ? 'o' : `o + ${bitOffset >> 3}`;
-}
-
-function tagTypes({ values }: RecordArm, enumName: string | undefined, read: string): string {
-  return values
-    .map((value) => {
-      const text = valueText(value, enumName, read);
-      return value.name === undefined || enumName === undefined ? text : `typeof ${text}`;
-    })
-    .join(' | ');
-}
-
-function valueText({ name, value }: TagValue, enumName: string | undefined, read: string): string {
-  if (name !== undefined && enumName !== undefined) return propertyAccess(enumName, name);
-  // What reads a 64-bit integer gives a bigint, unless it is made a number.
-  return /^v\.getBig/.test(read) ? `${value}n` : `${value}`;
 }

@@ -1,21 +1,8 @@
-import {
-  BpfError,
-  type Btf,
-  type BtfEnum,
-  type BtfEnum64,
-  type MapSpec,
-  printable,
-} from '@bpfskel/runtime/inspect';
-import { enumeratorFor } from './enumerators.js';
+import { BpfError, type Btf, type MapSpec, printable } from '@bpfskel/runtime/inspect';
+import { declTags } from './decl-tags.js';
 import { type Field, flatten } from './reach.js';
 import { findType, holdsRecords, recordText, recordType } from './records.js';
-
-/** A value of the field that tells records of several types apart. */
-export interface TagValue {
-  /** The enumerator's name; undefined for a number that was given as one. */
-  readonly name: string | undefined;
-  readonly value: bigint;
-}
+import { type TagValue, valueLike, valueNames, valueWritten } from './tag-values.js';
 
 /** One of the types that a map's records may have. */
 export interface RecordArm {
@@ -138,60 +125,23 @@ function valuesOf(btf: Btf, { name, typeId, values }: WrittenArm): readonly stri
 const BY_NAME = 'struct ';
 
 function tagValue(btf: Btf, map: MapSpec, tag: Field, text: string, structs: readonly string[]): TagValue {
-  const type = btf.resolve(tag.typeId);
-  if (/^-?(0x[0-9a-f]+|\d+)$/i.test(text)) {
-    const value = text.startsWith('-') ? -BigInt(text.slice(1)) : BigInt(text);
-    const known = 'values' in type ? enumerators(type).find((entry) => entry.value === value) : undefined;
-    return known ?? { name: undefined, value };
-  }
-  const own = type.kind === 'enum' || type.kind === 'enum64' ? enumerators(type) : undefined;
   const struct = text.startsWith(BY_NAME) ? text.slice(BY_NAME.length) : undefined;
-  const found =
-    struct === undefined
-      ? (own ?? allEnumerators(btf)).find(({ name }) => name === text)
-      : enumeratorFor(struct, structs, own ?? []);
-  // Of another enum than the field's own type: its name is no name of the field's values.
-  if (found !== undefined) return own === undefined ? { name: undefined, value: found.value } : found;
-  const names = (own ?? []).map(({ name }) => printable(name)).join(', ');
+  const found = struct === undefined ? valueWritten(btf, tag, text) : valueLike(btf, tag, struct, structs);
+  if (found !== undefined) return found;
+  const names = valueNames(btf, tag);
   throw refuse(
     map,
     struct === undefined
-      ? `${printable(tag.name)} has no value ${printable(text)}${names && `; it has ${names}`}`
-      : `no value of ${printable(tag.name)} is named like ${printable(struct)}: write it behind a colon, as in ${printable(struct)}:${own?.[0] ? printable(own[0].name) : 1}`,
+      ? `${printable(tag.name)} has no value ${printable(text)}${names.length > 0 ? `; it has ${names.join(', ')}` : ''}`
+      : `no value of ${printable(tag.name)} is named like ${printable(struct)}: write it behind a colon, as in ${printable(struct)}:${names[0] ?? 1}`,
   );
-}
-
-interface Enumerator extends TagValue {
-  readonly name: string;
-}
-
-function enumerators(type: BtfEnum | BtfEnum64): Enumerator[] {
-  return type.values.map(({ name, value }) => ({ name, value: BigInt(value) }));
-}
-
-function allEnumerators(btf: Btf): Enumerator[] {
-  const all: Enumerator[] = [];
-  for (let id = btf.firstId; id < btf.endId; id++) {
-    const kind = btf.kind(id);
-    if (kind !== 'enum' && kind !== 'enum64') continue;
-    const type = btf.type(id);
-    if (type.kind === 'enum' || type.kind === 'enum64') all.push(...enumerators(type));
-  }
-  return all;
 }
 
 /** Values in tags `bpfskel:tag=VALUE` on a struct. */
 function tagsOf(btf: Btf, typeId: number): string[] {
-  const { id: struct } = btf.resolve(typeId);
-  const values: string[] = [];
-  for (let id = btf.firstId; id < btf.endId; id++) {
-    if (btf.kind(id) !== 'decl_tag') continue;
-    const tag = btf.type(id);
-    if (tag.kind !== 'decl_tag' || tag.component !== -1 || tag.type !== struct) continue;
-    const value = /^bpfskel:tag=(.+)$/.exec(tag.name)?.[1];
-    if (value !== undefined) values.push(...value.split(',').map((each) => each.trim()));
-  }
-  return values;
+  return declTags(btf, btf.resolve(typeId).id, 'tag').flatMap((text) =>
+    text.split(',').map((value) => value.trim()),
+  );
 }
 
 function refuse(map: MapSpec, why: string): BpfError {

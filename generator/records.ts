@@ -6,6 +6,7 @@ import {
   type MapSpec,
   printable,
 } from '@bpfskel/runtime/inspect';
+import { declTags } from './decl-tags.js';
 import { nearest } from './nearest.js';
 
 const named: BtfKind[] = ['struct', 'union', 'enum', 'enum64', 'typedef', 'int', 'float'];
@@ -33,7 +34,8 @@ export function findType(btf: Btf, name: string): number {
 
 /** What the type of a map's records was said to be: by `--record`, else by the tag `bpfskel:record=TYPE` on its variable. */
 export function recordText(btf: Btf, map: MapSpec, asked: ReadonlyMap<string, string>): string | undefined {
-  return asked.get(map.name) ?? taggedRecord(btf, map.name);
+  const variable = btf.find(map.name, 'var');
+  return asked.get(map.name) ?? (variable === undefined ? undefined : declTags(btf, variable, 'record')[0]);
 }
 
 /** True for ring and perf buffers. */
@@ -50,24 +52,6 @@ export function recordType(btf: Btf, map: MapSpec, text: string | undefined): nu
   if (!holdsRecords(map) || map.valueTypeId === 0) return undefined;
   const { kind } = btf.resolve(map.valueTypeId);
   return kind === 'struct' || kind === 'union' ? map.valueTypeId : undefined;
-}
-
-const tagged = new WeakMap<Btf, Map<string, string>>();
-
-function taggedRecord(btf: Btf, map: string): string | undefined {
-  let tags = tagged.get(btf);
-  if (tags === undefined) {
-    tags = new Map();
-    for (let id = btf.firstId; id < btf.endId; id++) {
-      if (btf.kind(id) !== 'decl_tag') continue;
-      const tag = btf.type(id);
-      if (tag.kind !== 'decl_tag' || tag.component !== -1 || btf.kind(tag.type) !== 'var') continue;
-      const record = /^bpfskel:record=(.+)$/.exec(tag.name)?.[1];
-      if (record !== undefined) tags.set(btf.name(tag.type), record);
-    }
-    tagged.set(btf, tags);
-  }
-  return tags.get(map);
 }
 
 function* typeNames(btf: Btf): Generator<string> {

@@ -1,13 +1,15 @@
 import type { Btf } from '@bpfskel/runtime/inspect';
-import { declaration } from './ctype.js';
+import { alignDocs, byteCount, fieldDoc, keptNote } from './field-docs.js';
 import type { Imports } from './imports.js';
 import { comment, propertyAccess, propertyKey, quote } from './quote.js';
 import type { Field, Reached, ReachedTypes } from './reach.js';
+import { type TaggedDefinition, taggedDefinition } from './tagged-model.js';
 import { isLossy, type TypeTable, type Wide } from './types.js';
 
 /** A TypeScript type for a C enum: an object of its values and the union of them. */
 export interface EnumDefinition {
   readonly isEnum: true;
+  readonly isTagged: false;
   readonly name: string;
   readonly doc: string;
   readonly values: readonly { readonly key: string; readonly value: string }[];
@@ -18,6 +20,7 @@ export interface EnumDefinition {
 /** An interface and a codec for a struct or union. Lines are ready to print. */
 export interface StructDefinition {
   readonly isEnum: false;
+  readonly isTagged: false;
   readonly name: string;
   readonly doc: string;
   readonly size: number;
@@ -38,9 +41,10 @@ export interface StructDefinition {
   readonly writeParams: string;
 }
 
-export type TypeDefinition = EnumDefinition | StructDefinition;
+export type TypeDefinition = EnumDefinition | StructDefinition | TaggedDefinition;
 
-interface Parts {
+/** What definitions are made of. */
+export interface Parts {
   readonly btf: Btf;
   readonly reached: ReachedTypes;
   readonly table: TypeTable;
@@ -52,11 +56,11 @@ interface Parts {
 
 /** The definitions of every type that was reached, in order. */
 export function definitions(parts: Parts): TypeDefinition[] {
-  return parts.reached
-    .all()
-    .map((reached) =>
-      reached.kind === 'enum' ? enumDefinition(reached, parts.wide) : structDefinition(reached, parts),
-    );
+  return parts.reached.all().map((reached) => {
+    if (reached.kind === 'enum') return enumDefinition(reached, parts.wide);
+    const { tagged } = reached;
+    return tagged ? taggedDefinition(reached, tagged, parts) : structDefinition(reached, parts);
+  });
 }
 
 function enumDefinition({ type, name, cName }: Reached & { kind: 'enum' }, wide: Wide): EnumDefinition {
@@ -67,8 +71,9 @@ function enumDefinition({ type, name, cName }: Reached & { kind: 'enum' }, wide:
     .map((entry) => ({ key: propertyKey(entry.name), value: `${entry.value}${big ? 'n' : ''}` }));
   return {
     isEnum: true,
+    isTagged: false,
     name,
-    doc: comment(`${cName}, ${bytes(type.size)}`),
+    doc: comment(`${cName}, ${byteCount(type.size)}`),
     values,
     base: big ? 'bigint' : 'number',
   };
@@ -83,9 +88,10 @@ function structDefinition(owner: Reached & { kind: 'composite' }, parts: Parts):
   const writes = [...code].sort((a, b) => order(parts, a.field) - order(parts, b.field));
   return {
     isEnum: false,
+    isTagged: false,
     name,
     doc:
-      comment(`${cName}, ${bytes(type.size)}`) +
+      comment(`${cName}, ${byteCount(type.size)}`) +
       keptNote(owner.kept) +
       (arms.length > 0 ? unionNote(name, arms) : ''),
     size: type.size,
@@ -116,11 +122,6 @@ function codecType(owner: Reached & { kind: 'composite' }, arms: readonly Field[
   return `${imports.type('UnionCodec')}<${owner.name}${names}>`;
 }
 
-function keptNote(kept: readonly string[]): string {
-  const names = kept.map((name) => comment(name)).join(', ');
-  return kept.length === 0 ? '' : `; the kernel keeps ${names} to itself`;
-}
-
 function unionNote(name: string, arms: readonly Field[]): string {
   const shown = arms.slice(0, 4).map((field) => comment(field.name));
   const list = `${shown.join(', ')}${arms.length > shown.length ? ', …' : ''}`;
@@ -133,28 +134,4 @@ function presence(field: Field): string {
 
 function order({ btf, reached }: Parts, field: Field): number {
   return field.arm && isLossy(btf, reached, field.typeId) ? 0 : 1;
-}
-
-function fieldDoc(btf: Btf, { cName, typeId, bitOffset, bitSize }: Field, rest: boolean): string {
-  const name = declaration(btf, typeId, cName);
-  if (bitSize > 0) return comment(`${name} : ${bitSize}; bit ${bitOffset & 7} of byte ${bitOffset >> 3}`);
-  const size = btf.sizeOf(typeId);
-  if (rest && size === 0) return comment(`${name}; the rest from ${bitOffset >> 3}`);
-  return comment(`${name}; ${bytes(size)} at ${bitOffset >> 3}`);
-}
-
-const WIDEST_ALIGNED = 64;
-
-/** Comments of one type, padded to the width of the longest that is not overlong. */
-function alignDocs(docs: readonly string[]): string[] {
-  const comments = docs.map((doc) => `/** ${doc} */`);
-  const width = Math.max(
-    0,
-    ...comments.map((doc) => doc.length).filter((length) => length <= WIDEST_ALIGNED),
-  );
-  return comments.map((doc) => doc.padEnd(width));
-}
-
-function bytes(count: number): string {
-  return count === 1 ? '1 byte' : `${count} bytes`;
 }

@@ -98,12 +98,15 @@ export class TypeTable {
     };
   }
 
-  /** The code for a member of `owner`, with `at` already in place. `rest` is set for the flexible array that ends it. */
+  /**
+   * The code for a member of `owner`, with `at` already in place; `value` is what is written. `rest` is set for the flexible
+   * array that ends it.
+   */
   field(
     field: Field,
     owner: Reached & { kind: 'composite' },
+    value = propertyAccess('x', field.name),
   ): { ts: string; read: string; write: string; rest: boolean } {
-    const value = propertyAccess('x', field.name);
     const at = offset(field.bitOffset >> 3);
     const type = this.#btf.resolve(field.typeId);
     const bits = bitfield(field, type);
@@ -293,10 +296,19 @@ export class TypeTable {
 export function endsFlexible(btf: Btf, reached: ReachedTypes, type: BtfType): boolean {
   const owner = reached.get(type);
   if (owner?.kind !== 'composite') return false;
-  return owner.fields.some((field) => {
-    if (isFlexible(btf, field, owner)) return true;
-    return isLast(btf, field, owner) && endsFlexible(btf, reached, btf.resolve(field.typeId));
-  });
+  return variants(owner).some((variant) =>
+    variant.fields.some((field) => {
+      if (isFlexible(btf, field, variant)) return true;
+      return isLast(btf, field, variant) && endsFlexible(btf, reached, btf.resolve(field.typeId));
+    }),
+  );
+}
+
+/** What a struct is with each arm of its tagged union; other types as they are. */
+export function variants(owner: Reached & { kind: 'composite' }): (Reached & { kind: 'composite' })[] {
+  const { tagged } = owner;
+  if (tagged === undefined) return [owner];
+  return tagged.arms.map((arm) => ({ ...owner, fields: [...tagged.shared, ...arm.fields] }));
 }
 
 /** A `type x[]` or `x[0]` with nothing behind it. */

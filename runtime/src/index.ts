@@ -6,6 +6,7 @@ export { fromJson } from './codec/from-json.js';
 export { type JsonOptions, jsonBigint, snapshot, toJson } from './codec/json.js';
 export { bytes } from './codec/raw.js';
 export { bool, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, u128 } from './codec/scalars.js';
+export type { OtherBigint, OtherNumber } from './codec/tagged.js';
 export { text } from './codec/text.js';
 export {
   BpfError,

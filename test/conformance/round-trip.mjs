@@ -228,7 +228,7 @@ function codecCode(btf, generator) {
   for (const id of ids) reached.add(id, `type_${id}`);
   const imports = new Imports(scope);
   const table = new TypeTable({ btf, reached, imports, scope, wide: 'bigint' });
-  const types = definitions({ btf, reached, table, imports, wide: 'bigint' });
+  const types = definitions({ btf, reached, table, imports, wide: 'bigint', live: new Set() });
   const texts = new Map(types.map((type) => [type.name, print(type, generator)]));
   const elements = table.elements().map(({ name, codec }) => `const ${name} = ${codec};`);
   const all = [...texts.values(), ...elements].join('\n');

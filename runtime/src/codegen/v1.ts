@@ -44,6 +44,7 @@ export {
   u128be,
 } from '../codec/scalars.js';
 export { struct, type UnionCodec, union } from '../codec/struct.js';
+export { type OtherBigint, type OtherNumber, putOther, readOther } from '../codec/tagged.js';
 export { cstring, putCstring, readRestText, restText, text, writeRestText } from '../codec/text.js';
 // Every kind of map and program is a function that a skeleton may call.
 export * from '../map/index.js';
