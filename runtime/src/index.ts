@@ -129,6 +129,7 @@ export type { GetOptions, SetOptions } from './map/options.js';
 export type { OwnedMap } from './map/owned.js';
 export type { PerfBufferOptions } from './map/perf-buffers.js';
 export { Prefix } from './map/prefix.js';
+export type { Records } from './map/record-iterator.js';
 export type { RecordStats } from './map/record-source.js';
 export type { RecordStream } from './map/record-stream.js';
 export type { StreamOptions, Subscription } from './map/subscription.js';

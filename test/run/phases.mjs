@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { root, run, tail } from './command.mjs';
 import { find, whyNoBpf } from './host.mjs';
 import { checkSkeletons } from './skeletons.mjs';
+import { compileEverywhere } from './typescript.mjs';
 import { readReport, vitest } from './vitest.mjs';
 
 const reports = join(root, 'build/reports');
@@ -43,8 +44,7 @@ async function objects() {
   return oneTest('objects', ['test/testdata/build.sh', '--check']);
 }
 
-function skeletons() {
-  const all = checkSkeletons();
+function eachAsTest(all) {
   return {
     passed: all.filter(({ why }) => why === undefined).map(({ name }) => name),
     failed: all.filter(({ why }) => why !== undefined),
@@ -94,7 +94,8 @@ export const rows = [
   [{ name: 'lint', run: () => oneTest('lint', ['node_modules/.bin/biome', 'check', '.']) }],
   [{ name: 'unit', run: unit }],
   [{ name: 'objects', run: objects }],
-  [{ name: 'skeletons', run: async () => skeletons() }],
+  [{ name: 'skeletons', run: async () => eachAsTest(checkSkeletons()) }],
+  [{ name: 'typescript', run: async () => eachAsTest(await compileEverywhere()) }],
   [{ name: 'demo', run: demo }],
   [{ name: 'kernel', run: kernelHere, kernel: true }],
   ['6.1', '6.12'].map((version) => ({

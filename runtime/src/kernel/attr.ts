@@ -157,7 +157,7 @@ export const ATTR = {
 export class ElementAttr {
   /** Bytes of the structure the kernel is told. */
   static readonly size = 32;
-  readonly bytes = new Uint8Array(ElementAttr.size);
+  readonly bytes: Uint8Array = new Uint8Array(ElementAttr.size);
   readonly #u32 = new Uint32Array(this.bytes.buffer);
   readonly #u64 = new BigUint64Array(this.bytes.buffer);
 

@@ -1,5 +1,5 @@
 /** The bytes of an IP address: 4 for `10.1.2.3`, 16 for `2001:db8::1` and `::ffff:10.1.2.3`; undefined when it is none. */
-export function parseIp(text: string): Uint8Array<ArrayBuffer> | undefined {
+export function parseIp(text: string): Uint8Array | undefined {
   const bytes = text.includes(':') ? parseV6(text) : parseV4(text);
   return bytes === undefined ? undefined : new Uint8Array(bytes);
 }

@@ -4,7 +4,7 @@ import { BpfError } from '../errors.js';
 import { chooseEvent, describeEvent, type PerfEventChoice } from '../link/perf-choice.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
 import type { RecordListener } from './delivery.js';
-import { type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
+import { type DeclaresMapKind, type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
 import { mapText } from './map-error.js';
 import {
   openPerfEvents,
@@ -16,6 +16,7 @@ import {
 import { PerfCpuReader } from './perf-reader.js';
 import { PerfSnapshots } from './perf-snapshot.js';
 import { ReaderGroup } from './reader-group.js';
+import type { Records } from './record-iterator.js';
 import { RecordMap } from './record-map.js';
 import type { LostListener } from './record-reader.js';
 import type { RecordStats } from './record-source.js';
@@ -86,7 +87,7 @@ export class PerfEventArray<T> extends RecordMap<T, PerfStreamOptions> {
   }
 
   /** As of every record map; the buffers are made here, not when the loop begins. */
-  override records(options?: PerfStreamOptions): AsyncIterableIterator<T, undefined> {
+  override records(options?: PerfStreamOptions): Records<T> {
     super.stats();
     return super.records(options);
   }
@@ -213,7 +214,8 @@ function openSnapshots(handle: MapHandle, settings: PerfBufferSettings): readonl
 }
 
 /** `perfEventArray(Event)`, or `perfEventArray()` for raw bytes: a BPF_MAP_TYPE_PERF_EVENT_ARRAY in a skeleton. */
-export const perfEventArray = mapKind(
+export const perfEventArray: (<T = Uint8Array>(record?: Codec<T>) => MapShape<PerfEventArray<T>>) &
+  DeclaresMapKind = mapKind(
   {
     kindName: 'perfEventArray',
     types: [BPF_MAP_TYPE.PERF_EVENT_ARRAY],

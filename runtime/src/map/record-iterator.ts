@@ -11,10 +11,20 @@ interface Waiting<T> {
 }
 
 /**
+ * Records in turn, for `for await`. As AsyncIterableIterator, which takes another number of type arguments since TypeScript
+ * 5.6.
+ */
+export interface Records<T> extends AsyncIterator<T, undefined> {
+  next(): Promise<IteratorResult<T, undefined>>;
+  return(): Promise<IteratorResult<T, undefined>>;
+  [Symbol.asyncIterator](): Records<T>;
+}
+
+/**
  * Records for `for await`, decoded one at a time straight from the buffer: what a loop has not asked for stays there.
  * The process stays alive while the loop waits for a record.
  */
-export class RecordIterator<T> implements AsyncIterableIterator<T, undefined>, Consumer {
+export class RecordIterator<T> implements Records<T>, Consumer {
   readonly #source: Source<T>;
   readonly #options: AnyStreamOptions;
   readonly #turn = new Turn();

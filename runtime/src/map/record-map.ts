@@ -1,6 +1,7 @@
 import type { Codec } from '../codec/codec.js';
 import type { RecordListener } from './delivery.js';
 import { BpfMap, type MapHandle } from './map.js';
+import type { Records } from './record-iterator.js';
 import type { LostListener, RecordReader } from './record-reader.js';
 import { RecordSource, type RecordStats } from './record-source.js';
 import { type RecordStream, SourceStream } from './record-stream.js';
@@ -31,11 +32,11 @@ export abstract class RecordMap<T, Options extends StreamOptions = StreamOptions
     return this.#stream.subscribe(listener, options);
   }
 
-  records(options?: Options): AsyncIterableIterator<T, undefined> {
+  records(options?: Options): Records<T> {
     return this.#stream.records(options);
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
+  [Symbol.asyncIterator](): Records<T> {
     return this.records();
   }
 

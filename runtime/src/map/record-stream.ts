@@ -1,6 +1,6 @@
 import type { BpfError } from '../errors.js';
 import { Delivery, type RecordListener } from './delivery.js';
-import { RecordIterator } from './record-iterator.js';
+import { RecordIterator, type Records } from './record-iterator.js';
 import type { Consumer, Source } from './record-source.js';
 import { type StreamOptions, Subscription } from './subscription.js';
 
@@ -22,10 +22,10 @@ export interface RecordStream<T, Options extends StreamOptions = StreamOptions> 
    * what was left in the buffer); each ends the loop without an error. A record that does not fit its type goes to
    * `onError`; without it the loop throws, and another loop over the stream goes on behind that record.
    */
-  records(options?: Options): AsyncIterableIterator<T, undefined>;
+  records(options?: Options): Records<T>;
 
   /** `records()` without options. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined>;
+  [Symbol.asyncIterator](): Records<T>;
 
   /**
    * Takes what is in the buffer now, without waiting and whether or not the program wanted a wake-up. A record that does
@@ -51,11 +51,11 @@ export class SourceStream<T, Options extends StreamOptions> implements RecordStr
     return new Subscription(this.#source, listener, options ?? {});
   }
 
-  records(options?: Options): AsyncIterableIterator<T, undefined> {
+  records(options?: Options): Records<T> {
     return new RecordIterator(this.#source, options ?? {});
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
+  [Symbol.asyncIterator](): Records<T> {
     return this.records();
   }
 

@@ -2,7 +2,7 @@ import type { Codec } from '../codec/codec.js';
 import { raw } from '../codec/raw.js';
 import { BpfError } from '../errors.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
-import { BpfMap, type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
+import { BpfMap, type DeclaresMapKind, type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
 import { mapText } from './map-error.js';
 import { type Reservation, UserRing } from './user-ring.js';
 import { type RoomOptions, RoomQueue } from './user-ring-room.js';
@@ -116,7 +116,8 @@ export class UserRingBuffer<T> extends BpfMap {
 }
 
 /** `userRingbuf(Command)`, or `userRingbuf()` for raw bytes: a BPF_MAP_TYPE_USER_RINGBUF in a skeleton. */
-export const userRingbuf = mapKind(
+export const userRingbuf: (<T = Uint8Array>(record?: Codec<T>) => MapShape<UserRingBuffer<T>>) &
+  DeclaresMapKind = mapKind(
   {
     kindName: 'userRingbuf',
     types: [BPF_MAP_TYPE.USER_RINGBUF],
