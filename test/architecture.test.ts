@@ -82,7 +82,7 @@ const ladder: readonly (readonly RegExp[])[] = [
   [/^link\//],
   [/^(program|map)\//, /^codegen\/description\.ts$/],
   [/^loader\//],
-  [/^(skeleton|open|open-map|symbols|trace-pipe|verify)\.ts$/],
+  [/^(skeleton|open|open-link|open-map|symbols|trace-pipe|verify)\.ts$/],
   [/^codegen\/(v\d+|object-file)\.ts$/, /^(inspect|index|public-kinds)\.ts$/],
 ];
 

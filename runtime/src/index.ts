@@ -23,11 +23,19 @@ export type { CgroupMode, CgroupPrograms } from './link/cgroup-programs.js';
 export type { FileTarget } from './link/file-target.js';
 export type { IterLink } from './link/iter.js';
 export type { Link } from './link/link.js';
+export type {
+  LinkInfoOf,
+  OpenedLink,
+  OpenedStructOpsLink,
+  UpdatableLinkType,
+  UpdatableOpenedLink,
+} from './link/opened-link.js';
 export type { Anchor, OrderOptions } from './link/order.js';
 export type { AttachedProgram } from './link/program-name.js';
 export type { SocketTarget } from './link/socket-target.js';
-export type { StructOpsLink } from './link/struct-ops.js';
+export type { StructOpsLink, StructOpsUpdate } from './link/struct-ops.js';
 export type { UpdatableLink } from './link/updatable-link.js';
+export type { LinkedProgram, UpdateOptions } from './link/update-program.js';
 export type { AttachedXdp, XdpMode } from './link/xdp.js';
 export type { AttachOptions, AttachReport } from './loader/attach-report.js';
 export type { LiveObject } from './loader/live-object.js';
@@ -138,6 +146,7 @@ export type { Reservation } from './map/user-ring.js';
 export { parseObject } from './object/parse.js';
 export type { ObjectSpec } from './object/spec.js';
 export { type KernelLoadOptions, type LoadableObject, objectName, openObject } from './open.js';
+export { type OpenLinkOptions, openLink, openLinkById } from './open-link.js';
 export { type OpenMapOptions, openMapById, openPinnedMap } from './open-map.js';
 export type { FlowKeys, FlowRun, FlowRunResult } from './program/flow-run.js';
 export type {

@@ -1,5 +1,6 @@
 import type { Kernel } from './kernel/kernel.js';
 import { linuxKernel } from './kernel/linux.js';
+import { openPin } from './link/pin.js';
 import { mapKindOf } from './map/kinds.js';
 import type { BpfMap, MapShape } from './map/map.js';
 import { type OtherMap, otherMap } from './map/other.js';
@@ -37,7 +38,7 @@ export function openPinnedMap<M extends BpfMap>(
 ): OwnedMap<M | OtherMap> {
   const { kernel = linuxKernel() } = 'kind' in shape ? options : shape;
   const wanted = 'kind' in shape ? shape : otherMap();
-  return adoptMap<M | OtherMap>(kernel.pinned(path), { kernel, shape: wanted, what: path, inner });
+  return adoptMap<M | OtherMap>(openPin(kernel, 'map', path), { kernel, shape: wanted, what: path, inner });
 }
 
 /**

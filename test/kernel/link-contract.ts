@@ -1,6 +1,8 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { LinkType } from '../../runtime/src/kernel/kernel.js';
 import type { Link } from '../../runtime/src/link/link.js';
+import { openLink, openLinkById } from '../../runtime/src/open-link.js';
 import type { Counter } from './counter.js';
 
 /** What one link type brings to the contract. */
@@ -18,6 +20,11 @@ export interface LinkCase {
    * takes the place of the first, whose link then holds nothing.
    */
   readonly twice: 'runs' | 'replaces' | RegExp;
+  /**
+   * False where the attachment is no bpf_link, or several: then pinning is refused in words. A bpf_link without it, which
+   * can be pinned, and outlives its process so.
+   */
+  readonly pins?: boolean;
 }
 
 /** Descriptors this process has open. */
@@ -37,7 +44,15 @@ export function runsWithin(counter: Counter, trigger: () => void): boolean {
 }
 
 /** What every link does: the effect begins, ends with detach, and leaves no descriptor behind. */
-export function linkContract({ name, when = true, load, attach, trigger, twice }: LinkCase): void {
+export function linkContract({
+  name,
+  when = true,
+  load,
+  attach,
+  trigger,
+  twice,
+  pins = true,
+}: LinkCase): void {
   describe(`a link of ${name}`, () => {
     const using = (test: (counter: Counter) => void) => () => {
       trigger(); // What the trigger itself opens once must not count.
@@ -112,7 +127,91 @@ export function linkContract({ name, when = true, load, attach, trigger, twice }
         expect(runsWithin(counter, trigger)).toBe(true);
       }),
     );
+
+    it.runIf(when && pins)(
+      'goes on by its pin when it is closed, can be opened again, and ends when it is unpinned',
+      using((counter) => {
+        const path = `/sys/fs/bpf/link_contract_${process.pid}`;
+        const runs = (): boolean => runsWithin(counter, trigger);
+        const link = attach(counter);
+        expect(link.pin(path).pinPath).toBe(path);
+        try {
+          const told = link.info();
+          link[Symbol.dispose]();
+          expect(runs()).toBe(true);
+          {
+            using again = openLink(path);
+            expect(again.pinPath).toBe(path);
+            expect(again.info()).toMatchObject({ type: told.type, id: told.id, progId: told.progId });
+            expect(again.info().type).not.toBe('other');
+          }
+          expect(runs()).toBe(true);
+          using last = openLink(path);
+          last.unpin();
+          expect(existsSync(path)).toBe(false);
+          expect(last.pinPath).toBeUndefined();
+          expect(runs()).toBe(true);
+          last.close();
+          expectNoRun(counter, trigger);
+        } finally {
+          rmSync(path, { force: true });
+        }
+      }),
+    );
+
+    it.runIf(when && pins)(
+      'ends for all by force where the kernel does that, and says where it does not',
+      using((counter) => {
+        const link = attach(counter);
+        using other = openLinkById(link.info().id);
+        if (endsByForce.has(link.info().type)) {
+          other.detach();
+          expect(other.attached).toBe(false);
+          expectNoRun(counter, trigger);
+        } else {
+          expect(() => other.detach()).toThrow(/the kernel detaches no link of type \w+ while it is held/);
+          expect(runsWithin(counter, trigger)).toBe(true);
+        }
+        link.detach();
+      }),
+    );
+
+    it.runIf(when && !pins)(
+      'says that it cannot be pinned',
+      using((counter) => {
+        const link = attach(counter);
+        const path = `/sys/fs/bpf/link_contract_${process.pid}`;
+        const why =
+          /^pin link of "counter" to .*: (?:this kernel attached it without a bpf_link|it is \d+ links? of the kernel)/;
+        expect(() => link.pin(path)).toThrow(why);
+        expect(() => link.unpin()).toThrow('unpin link of "counter": it is not pinned');
+        expect(existsSync(path)).toBe(false);
+        link.detach();
+        expect(() => link.pin(path)).toThrow('pin link of "counter": it is detached');
+      }),
+    );
   });
+}
+
+const endsByForce: ReadonlySet<LinkType> = new Set<LinkType>([
+  'cgroup',
+  'netkit',
+  'netns',
+  'netfilter',
+  'sockmap',
+  'tcx',
+  'xdp',
+]);
+
+/** A link that is gone may run once more: the kernel lets go of it a moment later. */
+function expectNoRun(counter: Counter, trigger: () => void): void {
+  const end = Date.now() + 5000;
+  for (;;) {
+    const before = counter.runs();
+    trigger();
+    if (counter.runs() === before) return;
+    if (Date.now() > end) throw new Error('the program runs on');
+  }
 }
 
 /** Runs a refused attachment and checks that it says `text` and leaves no descriptor. */

@@ -58,6 +58,7 @@ describe('attaching to a cgroup', () => {
     [{ before: 'all' }, '"flags":8,"options":{"kind":"ordered"}'],
     [{ after: { fd: 7 } }, '"flags":16,"options":{"kind":"ordered","relative":7}'],
     [{ before: { id: 70 } }, '"flags":40,"options":{"kind":"ordered","relative":70}'],
+    [{ after: { linkId: 71 } }, '"flags":8240,"options":{"kind":"ordered","relative":71}'],
     [{ expectedRevision: 5n }, '"flags":0,"options":{"kind":"ordered","expectedRevision":"5n"}'],
     [{ preorder: true, after: 'all' }, '"flags":80,'],
   ] as const)('says in which order: %o', (options, text) => {
@@ -114,12 +115,26 @@ describe('attaching to a cgroup', () => {
     expect(host.open.size).toBe(0);
   });
 
+  it('exchanges without a link only what is expected', () => {
+    const host = fakeHost({ progInfo: (fd) => ({ id: fd, name: `prog${fd}` }) as never });
+    host.refuse('linkCreate', 'EINVAL');
+    const link = connect4(host).attach(path);
+    expect(() => link.update(connect4(host, 8), { expected: { fd: 77 } })).toThrow(
+      /^exchange the program: "prog\d+" id 9 runs there, and not "prog77" id 77 as expected$/,
+    );
+    link.update(connect4(host, 8), { expected: { fd: 9 } });
+    link.detach();
+    expect(host.open.size).toBe(0);
+  });
+
   it('keeps the program of before when another is refused', () => {
     const host = fakeHost();
     host.refuse('linkCreate', 'EINVAL');
     const link = connect4(host).attach(path);
     host.refuse('progAttach', 'EINVAL');
     expect(() => link.update(connect4(host, 8))).toThrow('EINVAL');
+    const expected = { fd: 77 };
+    expect(() => link.update(connect4(host, 8), { expected })).toThrow('EINVAL');
     link.detach();
     expect(host.calls).toContain('progDetach({"target":11,"prog":9,"attachType":10})');
     expect(host.open.size).toBe(0);

@@ -50,8 +50,10 @@ describe('attaching to a map of sockets', () => {
     expect(host.calls.slice(1)).toEqual([
       'duplicate(33)',
       'progAttach({"target":11,"prog":9,"attachType":7})',
-      'progAttach({"target":11,"prog":8,"attachType":7})',
-      'progDetach({"target":11,"prog":8,"attachType":7})',
+      'duplicate(8)',
+      'progAttach({"target":11,"prog":12,"attachType":7})',
+      'progDetach({"target":11,"prog":12,"attachType":7})',
+      'close(12)',
       'close(11)',
     ]);
     expect(host.open.size).toBe(0);
@@ -122,8 +124,8 @@ describe('attaching to a network namespace', () => {
     link.detach();
     expect(host.calls.filter((call) => call.startsWith('prog'))).toEqual([
       'progAttach({"target":0,"prog":9,"attachType":17})',
-      'progAttach({"target":0,"prog":8,"attachType":17})',
-      'progDetach({"target":0,"prog":8,"attachType":17})',
+      'progAttach({"target":0,"prog":12,"attachType":17})',
+      'progDetach({"target":0,"prog":12,"attachType":17})',
     ]);
     expect(host.open.size).toBe(0);
   });

@@ -77,12 +77,47 @@ describe('attaching an XDP program', () => {
     expect(() => link.update(xdp(host, 8))).toThrow('update link of "count": it is detached');
   });
 
+  it('exchanges it only while the one expected runs, and is called after the new one', () => {
+    const host = fakeHost({
+      linkInfo: () => ({ type: 'xdp', id: 3, progId: 7, ifindex: 2 }),
+    });
+    const link = xdp(host).attach('eth0');
+    link.update({ fd: 8, name: 'count_v2' }, { expected: xdp(host) });
+    expect(host.calls[1]).toBe('linkUpdate(11, 8, 9)');
+    expect(link.program).toBe('count_v2');
+    host.refuse('linkUpdate', 'EPERM');
+    expect(() => link.update(xdp(host, 8), { expected: xdp(host) })).toThrow(
+      'update link of "count_v2" to "count": the program there is "other" id 7, and not the one expected (EPERM)',
+    );
+    expect(link.program).toBe('count_v2');
+  });
+
+  it.each([
+    [
+      'EINVAL',
+      'the kernel takes a program of the same type and attach type as the one that runs there (EINVAL)',
+    ],
+    ['ENOLINK', 'what it was attached to is gone, or the link was detached by force (ENOLINK)'],
+    ['EEXIST', 'the program is attached there already'],
+    ['ENOMEM', 'linkUpdate: '],
+  ] as const)('says why it is not exchanged: %s', (errno, text) => {
+    const host = fakeHost();
+    const link = xdp(host).attach('eth0');
+    host.refuse('linkUpdate', errno);
+    expect(() => link.update({ fd: 8 })).toThrow(`update link of "count": ${text}`);
+  });
+
   it('exchanges the program that rtnetlink set, and clears the new one', () => {
     const host = fakeHost();
     const link = xdp(host).attach('eth0', { replace: true });
     link.update(xdp(host, 8));
     link.detach();
-    expect(host.calls.slice(1)).toEqual(['xdpSet(2, 8, 16, 9)', 'xdpSet(2, -1, 16, 8)']);
+    expect(host.calls.slice(1)).toEqual([
+      'duplicate(8)',
+      'xdpSet(2, 11, 16, 9)',
+      'xdpSet(2, -1, 16, 11)',
+      'close(11)',
+    ]);
   });
 
   it.each(['ENODEV', 'EEXIST'] as const)('detaches in peace when clearing says %s: it is gone', (errno) => {

@@ -314,6 +314,7 @@ type LinkCalls = Pick<
   | 'linkUpdate'
   | 'linkDetach'
   | 'linkInfo'
+  | 'linkById'
   | 'iterCreate'
   | 'iterRead'
   | 'rawTracepointOpen'
@@ -328,6 +329,7 @@ export function linkCalls(libc: Libc): LinkCalls {
     linkCreate: (link) => bpf.open('LINK_CREATE', attrs.linkCreateAttr(link, bpf.addressOf)),
     linkUpdate: (link, prog, expected) => bpf.run('LINK_UPDATE', attrs.linkUpdateAttr(link, prog, expected)),
     linkDetach: (link) => bpf.run('LINK_DETACH', attrs.singleAttr(link)),
+    linkById: (id) => bpf.open('LINK_GET_FD_BY_ID', attrs.singleAttr(id), `link id ${id}`),
     linkInfo: (fd) => readLink((info) => bpf.sizedInfo(fd, info), bpf.addressOf),
     iterCreate: (link) => bpf.open('ITER_CREATE', attrs.iterCreateAttr(link)),
     iterRead(iter, buffer) {

@@ -2,6 +2,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -31,6 +32,7 @@ type HostCalls = Pick<
   | 'readFile'
   | 'writeFile'
   | 'buildConfig'
+  | 'makeDirectory'
   | 'listDirectory'
   | 'fileSystem'
   | 'fileFacts'
@@ -61,6 +63,10 @@ export function hostCalls(): HostCalls {
     },
     buildConfig,
     fileSystem: fileSystemMagic,
+    makeDirectory(path) {
+      // As libbpf makes directories of pins.
+      refusing(path, () => mkdirSync(path, { recursive: true, mode: 0o700 }));
+    },
     listDirectory: (path) => unlessMissing(path, () => readdirSync(path)),
     fileFacts: (path) => unlessMissing(path, () => fileFacts(path)),
     environment: (name) => process.env[name],

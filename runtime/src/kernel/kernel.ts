@@ -32,6 +32,8 @@ export interface Kernel extends ProgCalls, LinkCalls, TrafficCalls {
   buildConfig(): string | undefined;
   /** Magic number of the file system that a path lies in (`linux/magic.h`), or undefined when it does not exist. */
   fileSystem(path: string): number | undefined;
+  /** mkdir(2) for this user alone; in peace when it exists. For directories of pins. */
+  makeDirectory(path: string): void;
   /** Names in a directory, or undefined when it does not exist. */
   listDirectory(path: string): readonly string[] | undefined;
   /** What is at `path`, symbolic links followed, or undefined when nothing is; other refusals throw. */

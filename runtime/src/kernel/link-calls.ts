@@ -7,6 +7,8 @@ export interface LinkCalls {
   linkUpdate(link: Fd, prog: Fd, expected?: Fd): void;
   /** Ends the attachment of a link though it is held; EOPNOTSUPP for types that cannot. Since 5.9. */
   linkDetach(link: Fd): void;
+  /** The fd of a link by its id; ENOENT when it is gone. Since 5.8. */
+  linkById(id: number): Fd;
   /** BPF_OBJ_GET_INFO_BY_FD, for a descriptor that is of a link. Since 5.8. */
   linkInfo(link: Fd): LinkInfo;
   /** BPF_ITER_CREATE: a descriptor whose reads run the iterator program, from the beginning. Since 5.8. */

@@ -188,7 +188,7 @@ function whyMissing(entry: CgroupEntry): Reason | undefined {
 /** The kernel compares a link with links, and a program with those that no link holds. */
 function whyNoAnchor(entry: CgroupEntry, anchor: Anchor | 'all'): Reason {
   const missing = { why: 'the program to go next to is not attached to this cgroup' };
-  if (anchor === 'all' || anchor instanceof Link) return missing;
+  if (anchor === 'all' || anchor instanceof Link || 'linkId' in anchor) return missing;
   const id = 'id' in anchor ? anchor.id : entry.kernel.progInfo(anchor.fd).id;
   return isThere(entry, id)
     ? {

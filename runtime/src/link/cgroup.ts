@@ -4,10 +4,11 @@ import { type Attachment, attachError, cannotAttach, errnoOf } from './attach-er
 import { type CgroupMode, modeFlags, modeOf } from './cgroup-programs.js';
 import { whyNoCgroup, whyNotInCgroup } from './cgroup-refusal.js';
 import { type FileTarget, openTarget } from './file-target.js';
+import { HeldProgram } from './held-program.js';
 import { isOrdered, type OrderOptions, type Place, placeOf } from './order.js';
 import { describeProgram } from './program-name.js';
 import { failAfter, releaseAll } from './release.js';
-import { type Hold, holdLink } from './updatable-link.js';
+import { type DirectHold, type Hold, holdLink } from './updatable-link.js';
 
 /** How a program is attached to a cgroup. An order, and `expectedRevision`, take Linux 6.17. */
 export interface CgroupOptions extends OrderOptions {
@@ -115,7 +116,7 @@ function attachDirectly(entry: Entry): Hold {
   } else {
     kernel.progAttach({ ...request, ...place, flags: base });
   }
-  return new DirectHold(entry);
+  return new AttachedHold(entry);
 }
 
 /** An only program is replaced without a word by the kernel; here it takes `replace`. */
@@ -132,44 +133,30 @@ function refuseToReplace(entry: Entry): void {
 }
 
 /** A program that BPF_PROG_ATTACH attached: it would stay in the cgroup without its process. */
-class DirectHold implements Hold {
+class AttachedHold implements DirectHold {
   readonly #entry: Entry;
-  #prog: Fd;
-  /** Ours to close: the program of another object, which may go before this link does. */
-  #borrowed: Fd | undefined;
+  readonly #held: HeldProgram;
 
   constructor(entry: Entry) {
     this.#entry = entry;
-    this.#prog = entry.prog;
+    this.#held = new HeldProgram(entry.kernel, entry.prog);
   }
 
-  update(prog: Fd): void {
+  update(next: Fd, expected: Fd | undefined): void {
     const { kernel, attachType, fd: target, mode } = this.#entry;
-    const next = kernel.duplicate(prog);
-    const flags = mode === 'multi' ? BPF_F_ALLOW_MULTI | BPF_F_REPLACE : modeFlags[mode];
-    try {
-      kernel.progAttach({
-        target,
-        prog: next,
-        attachType,
-        flags,
-        ...(mode === 'multi' ? { replace: this.#prog } : {}),
-      });
-    } catch (error) {
-      failAfter(error, () => kernel.close(next));
-    }
-    const before = this.#borrowed;
-    this.#prog = next;
-    this.#borrowed = next;
-    if (before !== undefined) kernel.close(before);
+    const held = this.#held;
+    const place =
+      mode === 'multi'
+        ? { flags: BPF_F_ALLOW_MULTI | BPF_F_REPLACE, replace: held.fd }
+        : { flags: modeFlags[mode] };
+    held.exchange(next, expected, (prog) => kernel.progAttach({ target, prog, attachType, ...place }));
   }
 
   release(): void {
     const { kernel, fd } = this.#entry;
-    const borrowed = this.#borrowed;
     releaseAll(
       () => this.#detach(),
-      borrowed === undefined ? undefined : () => kernel.close(borrowed),
+      () => this.#held.close(),
       () => kernel.close(fd),
     );
   }
@@ -180,7 +167,7 @@ class DirectHold implements Hold {
     try {
       // The kernel does not compare where there is one program only.
       if (mode !== 'multi' && !this.#isThere()) return;
-      kernel.progDetach({ target, prog: this.#prog, attachType });
+      kernel.progDetach({ target, prog: this.#held.fd, attachType });
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error;
     }
@@ -188,7 +175,7 @@ class DirectHold implements Hold {
 
   #isThere(): boolean {
     const { kernel, attachType, fd } = this.#entry;
-    const { id } = kernel.progInfo(this.#prog);
+    const { id } = kernel.progInfo(this.#held.fd);
     return kernel.progQuery({ target: { fd }, attachType }).programs.some((program) => program.id === id);
   }
 }

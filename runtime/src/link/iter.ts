@@ -3,8 +3,9 @@ import { BpfError, isBpfError, printable } from '../errors.js';
 import type { Fd, IterSubject, Kernel } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE } from '../uapi.js';
 import { type Attachment, attachError, errnoOf, type Reason, refusal } from './attach-error.js';
-import { Link, type LinkParts } from './link.js';
+import type { LinkParts } from './link.js';
 import { whyRefused } from './privilege.js';
+import { type Hold, holdLink, UpdatableLink } from './updatable-link.js';
 
 /** What bpf_seq_read() holds for one read: 8 pages. */
 const CHUNK = 32 << 10;
@@ -24,11 +25,11 @@ export interface IterAttachment extends Attachment {
  * An iterator: each reading runs the program over the whole list again. Pin it (`link.pin('/sys/fs/bpf/tasks')`) and
  * `cat` does the same, for as long as the pin is there.
  */
-export class IterLink extends Link {
+export class IterLink extends UpdatableLink {
   readonly #kernel: Kernel;
 
-  constructor(parts: LinkParts) {
-    super(parts);
+  constructor(parts: Omit<LinkParts, 'fd' | 'release'>, hold: Hold) {
+    super(parts, hold);
     this.#kernel = parts.kernel;
   }
 
@@ -155,7 +156,7 @@ export function attachIter({ kernel, prog, of, list, ...attachment }: IterAttach
       attachType: BPF_ATTACH_TYPE.TRACE_ITER,
       options: { kind: 'iter', of },
     });
-    return new IterLink({ kernel, ...attachment, fd, release: () => kernel.close(fd) });
+    return new IterLink({ kernel, ...attachment }, holdLink(kernel, fd));
   } catch (error) {
     throw attachError(attachment, error, whyNot(kernel, error, list, of));
   }

@@ -1,5 +1,6 @@
 import { BpfError, NotSupportedError, printable } from '../errors.js';
 import type { Fd, Kernel, LinkInfo } from '../kernel/kernel.js';
+import { pinAt, unpinAt } from './pin.js';
 import { programName } from './program-name.js';
 
 /** How a link came to be: what {@link Link} needs to end it. */
@@ -11,6 +12,8 @@ export interface LinkParts {
   readonly target: string;
   /** The kernel's own bpf_link, where the attachment is one. */
   readonly fd?: Fd;
+  /** Where it is pinned already. */
+  readonly pinPath?: string;
   /** Ends the attachment: closes descriptors, undoes netlink or tracefs state. Called once. */
   readonly release: () => void;
 }
@@ -20,15 +23,21 @@ export class Link implements Disposable {
   readonly #parts: LinkParts;
   readonly #onDetach: Set<() => void> = new Set();
   #attached = true;
+  #program: string;
+  #pinPath: string | undefined;
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
+    this.#program = parts.program;
+    this.#pinPath = parts.pinPath;
   }
 
+  /** Name of the program that was attached, or took its place since. */
   get program(): string {
-    return this.#parts.program;
+    return this.#program;
   }
 
+  /** What it is attached to, for people. */
   get target(): string {
     return this.#parts.target;
   }
@@ -37,7 +46,12 @@ export class Link implements Disposable {
     return this.#attached;
   }
 
-  /** Detaches and closes. Calling it again does nothing. A pinned link stays attached. */
+  /** Where `pin()` put it, until `unpin()`. */
+  get pinPath(): string | undefined {
+    return this.#pinPath;
+  }
+
+  /** Detaches and closes. Calling it again does nothing. A pinned link stays attached until it is unpinned. */
   detach(): void {
     if (!this.#attached) return;
     this.#attached = false;
@@ -53,9 +67,36 @@ export class Link implements Disposable {
     this.detach();
   }
 
-  /** Keeps the attachment alive beyond this process, under a path in a BPF file system (`/sys/fs/bpf/...`). Linux 5.7. */
-  pin(path: string): void {
-    this.#parts.kernel.pin(this.bpfLink('pin'), path);
+  /**
+   * Keeps the attachment alive beyond this process, under a path in a BPF file system (`/sys/fs/bpf/...`), whose last
+   * directory is made when it is missing. `openLink(path)` opens it again. Linux 5.7. As libbpf's bpf_link__pin.
+   *
+   * @throws BpfError that says why not: pinned already, something is at `path`, no BPF file system; NotSupportedError when
+   *   the kernel attached the program without a bpf_link, which alone can be pinned
+   */
+  pin(path: string): this {
+    const fd = this.bpfLink('pin');
+    const head = `pin link of "${printable(this.#program)}" at ${printable(path)}`;
+    if (this.#pinPath !== undefined) {
+      throw new BpfError('EBUSY', `${head}: it is pinned at ${printable(this.#pinPath)} already`);
+    }
+    pinAt(this.#parts.kernel, fd, head, path);
+    this.#pinPath = path;
+    return this;
+  }
+
+  /**
+   * Removes the pin that `pin()` made, or that the link was opened by. It stays attached while this link, or another
+   * process, holds it. Also after `detach()`, which then ends it. As libbpf's bpf_link__unpin.
+   *
+   * @throws BpfError when it is not pinned, or the pin is gone already
+   */
+  unpin(): void {
+    const path = this.#pinPath;
+    const head = `unpin link of "${printable(this.#program)}"`;
+    if (path === undefined) throw new BpfError('ERR_BPF_STATE', `${head}: it is not pinned`);
+    this.#pinPath = undefined;
+    unpinAt(this.#parts.kernel, head, path);
   }
 
   /**
@@ -68,15 +109,17 @@ export class Link implements Disposable {
    * @throws NotSupportedError when the kernel attached the program without a bpf_link
    */
   info(): LinkInfo {
-    const { kernel } = this.#parts;
-    const info = kernel.linkInfo(this.bpfLink('read the info of'));
-    const name = info.progId === 0 ? undefined : programName(kernel, info.progId);
-    return name === undefined ? info : { ...info, progName: name };
+    return infoOfLink(this.#parts.kernel, this.bpfLink('read the info of'));
   }
 
   /** Runs `listener` once when the link ends; for owners that keep a list. */
   onDetach(listener: () => void): void {
     this.#onDetach.add(listener);
+  }
+
+  /** Another program took the place of the first. */
+  protected renamed(program: string | undefined): void {
+    if (program !== undefined) this.#program = program;
   }
 
   /** Throws ERR_BPF_STATE after `detach()`; `verb` begins the sentence. */
@@ -96,4 +139,11 @@ export class Link implements Disposable {
     }
     return this.#parts.fd;
   }
+}
+
+/** What the kernel tells of a link, with the name of its program where that can be had. */
+export function infoOfLink(kernel: Kernel, fd: Fd): LinkInfo {
+  const info = kernel.linkInfo(fd);
+  const progName = info.progId === 0 ? undefined : programName(kernel, info.progId);
+  return progName === undefined ? info : { ...info, progName };
 }

@@ -3,6 +3,7 @@ import type { Fd, Kernel, ProgQueryResult } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE } from '../uapi.js';
 import { type Attachment, attachError, cannotAttach, errnoOf, type Reason, refusal } from './attach-error.js';
 import { type FileTarget, fileSystemOf, nameOfTarget, openTarget, pathOfTarget } from './file-target.js';
+import { HeldProgram } from './held-program.js';
 import { whyRefused } from './privilege.js';
 import { type AttachedProgram, describeProgram, withNames } from './program-name.js';
 import { type Hold, holdLink } from './updatable-link.js';
@@ -68,7 +69,6 @@ export function queryNetns(kernel: Kernel, namespace: FileTarget, attachType: nu
 function attachDirectly(attachment: NetnsAttachment, fd: Fd): Hold {
   const { kernel, prog, attachType } = attachment;
   const target = 0;
-  let current = prog;
   // The kernel would replace it without a word.
   const taken = whyTaken(attachment, fd);
   if (taken !== undefined) throw cannotAttach(attachment, 'EEXIST', taken);
@@ -77,17 +77,18 @@ function attachDirectly(attachment: NetnsAttachment, fd: Fd): Hold {
   } catch (error) {
     throw attachError(attachment, error, whyNot(attachment, fd, error));
   }
+  const held = new HeldProgram(kernel, prog);
   return {
     // The kernel exchanges it.
-    update: (next) => {
-      kernel.progAttach({ target, prog: next, attachType });
-      current = next;
-    },
+    update: (next, old) =>
+      held.exchange(next, old, (own) => kernel.progAttach({ target, prog: own, attachType })),
     release: () => {
       try {
-        kernel.progDetach({ target, prog: current, attachType });
+        kernel.progDetach({ target, prog: held.fd, attachType });
       } catch (error) {
         if (errnoOf(error) !== 'ENOENT') throw error;
+      } finally {
+        held.close();
       }
     },
   };

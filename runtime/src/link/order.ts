@@ -4,9 +4,10 @@ import { type Attachment, cannotAttach } from './attach-error.js';
 import { Link } from './link.js';
 
 /**
- * A link or program on the same hook: a link; where no link holds it, a program of a skeleton, or the program of an id.
+ * A link or program on the same hook: a link, or the link of an id that a query told; where no link holds it, a program of
+ * a skeleton, or the program of an id.
  */
-export type Anchor = Link | { readonly fd: Fd } | { readonly id: number };
+export type Anchor = Link | { readonly linkId: number } | { readonly fd: Fd } | { readonly id: number };
 
 /** Where a program goes among the others of one hook; last, when nothing is said. */
 export interface OrderOptions {
@@ -44,6 +45,8 @@ export function placeOf(attachment: Attachment, { before, after, expectedRevisio
   if (anchor instanceof Link) {
     return { flags: side | BPF_F_LINK | BPF_F_ID, relative: anchor.info().id, ...revision };
   }
+  if ('linkId' in anchor)
+    return { flags: side | BPF_F_LINK | BPF_F_ID, relative: anchor.linkId, ...revision };
   if ('id' in anchor) return { flags: side | BPF_F_ID, relative: anchor.id, ...revision };
   return { flags: side, relative: anchor.fd, ...revision };
 }

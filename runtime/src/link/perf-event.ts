@@ -1,7 +1,8 @@
-import { NotSupportedError, printable } from '../errors.js';
-import type { Fd, Kernel, LinkInfo, PerfEvent } from '../kernel/kernel.js';
+import { printable } from '../errors.js';
+import type { Fd, Kernel, PerfEvent } from '../kernel/kernel.js';
 import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
-import { Link } from './link.js';
+import type { Link } from './link.js';
+import { ManyLinks } from './many-links.js';
 import { attachPerfEvent, whyNoPerf } from './perf.js';
 import {
   type ChosenEvent,
@@ -10,7 +11,7 @@ import {
   lacksCounters,
   type PerfEventChoice,
 } from './perf-choice.js';
-import { failAfter, releaseAll } from './release.js';
+import { failAfter } from './release.js';
 import { list, readText } from './text.js';
 
 /** How often the program runs: so many times a second, or once in so many events. */
@@ -61,7 +62,15 @@ export function attachToEvents(request: PerfEventRequest): Link {
     const [only] = links;
     if (only === undefined)
       throw cannotAttach(attachment, 'ESRCH', { why: 'what it is to count in has ended' });
-    return links.length === 1 ? only : new ManyEventsLink(kernel, attachment, links);
+    return links.length === 1
+      ? only
+      : new ManyLinks({
+          kernel,
+          ...attachment,
+          links,
+          each: 'CPU or thread',
+          hint: 'Attach to one, { cpu: 0 }, for a link of its own',
+        });
   } catch (error) {
     return failAfter(error, ...links.map((link) => () => link.detach()));
   }
@@ -183,31 +192,4 @@ function noCounter(kernel: Kernel, choice: PerfEventChoice): Reason | undefined 
       : `the counters of this machine cannot sample ${what}`,
     hint: "Use { type: 'software', config: 'cpu-clock' }, which every machine has",
   };
-}
-
-/** One event for each CPU or thread. */
-class ManyEventsLink extends Link {
-  readonly #links: readonly Link[];
-
-  constructor(kernel: Kernel, { program, target }: Attachment, links: readonly Link[]) {
-    const release = () => releaseAll(...links.map((link) => () => link.detach()));
-    super({ kernel, program, target, release });
-    this.#links = links;
-  }
-
-  override pin(_path: string): void {
-    this.#refuse('pin');
-  }
-
-  override info(): LinkInfo {
-    return this.#refuse('read the info of');
-  }
-
-  #refuse(verb: string): never {
-    this.assertAttached(verb);
-    throw new NotSupportedError(
-      'bpf_link',
-      `${verb} link of "${printable(this.program)}" to ${printable(this.target)}: it is ${this.#links.length} links of the kernel, one for each CPU or thread. Attach to one, { cpu: 0 }, for a link of its own`,
-    );
-  }
 }

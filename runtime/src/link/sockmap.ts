@@ -1,9 +1,10 @@
 import type { Fd, Kernel, ProgQueryResult } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE, BPF_MAP_TYPE } from '../uapi.js';
 import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
+import { HeldProgram } from './held-program.js';
 import { whyRefused } from './privilege.js';
 import { describeProgram } from './program-name.js';
-import { failAfter } from './release.js';
+import { failAfter, releaseAll } from './release.js';
 import { readText } from './text.js';
 import { type Hold, holdLink } from './updatable-link.js';
 
@@ -50,25 +51,26 @@ function attachDirectly(attachment: SockmapAttachment): Hold {
   if (!replace) refuseToReplace(attachment);
   // The caller's may be closed, and its number be of another map, when this one detaches.
   const target = kernel.duplicate(attachment.map);
-  let current = prog;
   try {
     kernel.progAttach({ target, prog, attachType });
   } catch (error) {
     failAfter(error, () => kernel.close(target));
   }
+  const held = new HeldProgram(kernel, prog);
   return {
-    update: (next) => {
-      kernel.progAttach({ target, prog: next, attachType });
-      current = next;
-    },
+    update: (next, old) =>
+      held.exchange(next, old, (own) => kernel.progAttach({ target, prog: own, attachType })),
     release: () => {
       try {
-        kernel.progDetach({ target, prog: current, attachType });
+        kernel.progDetach({ target, prog: held.fd, attachType });
       } catch (error) {
         // Another program took its place.
         if (errnoOf(error) !== 'ENOENT') throw error;
       } finally {
-        kernel.close(target);
+        releaseAll(
+          () => held.close(),
+          () => kernel.close(target),
+        );
       }
     },
   };

@@ -35,20 +35,40 @@ export class StructOpsLink extends Link {
   /**
    * Puts another map of the same struct_ops in this one's place, without a moment in which neither is registered. Both are
    * of `SEC(".struct_ops.link")`; a congestion control keeps its name. Linux 6.4. As libbpf's bpf_link__update_map.
+   *
+   * @throws BpfError that says why not: a map of another struct_ops, another one than expected, a subsystem that exchanges
+   *   nothing
    */
-  update(map: Registrable): void {
-    const link = this.bpfLink('update');
-    const head = `update link of "${printable(this.program)}" to "${printable(map.name)}"`;
-    const { registration } = map;
-    // To write the value of another map would register it, for ever.
-    if (registration === undefined)
-      throw new BpfError('EINVAL', `${head}: ${unfit}`, { errno: ERRNO.EINVAL });
-    try {
-      register(this.#kernel, registration.fd, registration.value);
-      this.#kernel.linkUpdate(link, registration.fd);
-    } catch (error) {
-      throw refusal(head, error, whyNotUpdated(error));
-    }
+  update(map: Registrable, options?: StructOpsUpdate): void {
+    updateStructOps(this.#kernel, this.bpfLink('update'), this.program, map, options);
+    this.renamed(map.name);
+  }
+}
+
+/** How a struct_ops map takes the place of another. */
+export interface StructOpsUpdate {
+  /** Only while this map is registered by the link: EPERM when somebody exchanged it meanwhile. */
+  readonly expected?: { readonly fd: Fd };
+}
+
+/** BPF_LINK_UPDATE of a struct_ops link. */
+export function updateStructOps(
+  kernel: Kernel,
+  link: Fd,
+  running: string,
+  map: Registrable,
+  { expected }: StructOpsUpdate = {},
+): void {
+  const head = `update link of "${printable(running)}" to "${printable(map.name)}"`;
+  const { registration } = map;
+  // To write the value of another map would register it, for ever.
+  if (registration === undefined) throw new BpfError('EINVAL', `${head}: ${unfit}`, { errno: ERRNO.EINVAL });
+  try {
+    register(kernel, registration.fd, registration.value);
+    if (expected === undefined) kernel.linkUpdate(link, registration.fd);
+    else kernel.linkUpdate(link, registration.fd, expected.fd);
+  } catch (error) {
+    throw refusal(head, error, whyNotUpdated(error, expected !== undefined));
   }
 }
 
@@ -100,12 +120,12 @@ function whyNot(error: unknown, linked: boolean): Reason | undefined {
 
 const unfit = 'the kernel takes a map of the same struct_ops, of SEC(".struct_ops.link"), with the same name';
 
-function whyNotUpdated(error: unknown): Reason | undefined {
+function whyNotUpdated(error: unknown, isExpecting: boolean): Reason | undefined {
   switch (errnoOf(error)) {
     case 'EINVAL':
-      return {
-        why: 'the kernel takes a map of the same struct_ops, of SEC(".struct_ops.link"), with the same name',
-      };
+      return { why: unfit };
+    case 'EPERM':
+      return isExpecting ? { why: 'the link registers another map than the one expected' } : undefined;
     case 'EOPNOTSUPP':
       return { why: 'its subsystem exchanges nothing while it is registered' };
     default:

@@ -3,10 +3,11 @@ import type { Fd, Kernel, TcDirection, TcFilter, TcFilterKey, TcFilterSet } from
 import { type Attachment, attachError, cannotAttach, errnoOf, type Reason } from './attach-error.js';
 import { enterClsact, leaveClsact, type MadeQdisc } from './clsact.js';
 import { deviceName } from './device.js';
+import { assertExpected } from './held-program.js';
 import { whyRefused } from './privilege.js';
 import { describeProgram } from './program-name.js';
 import { failAfter, releaseAll } from './release.js';
-import type { Hold } from './updatable-link.js';
+import type { DirectHold } from './updatable-link.js';
 
 /** A program on its way into a filter of a device's clsact qdisc. */
 export interface FilterAttachment {
@@ -77,7 +78,7 @@ function filterSet(filter: FilterAttachment, name: string): TcFilterSet {
 }
 
 /** What holds a program in a filter. */
-export class FilterHold implements Hold {
+export class FilterHold implements DirectHold {
   readonly priority: number;
   readonly handle: number;
   readonly #kernel: Kernel;
@@ -100,13 +101,14 @@ export class FilterHold implements Hold {
   }
 
   /** Exchanges the program of the filter in place. */
-  update(prog: Fd): void {
+  update(prog: Fd, expected: Fd | undefined): void {
     if (!this.#isOurs()) {
       throw new BpfError(
         'ENOENT',
         'exchange the program of a filter: it is gone, or runs another one by now',
       );
     }
+    if (expected !== undefined) assertExpected(this.#kernel, this.#progId, expected);
     const { name, id } = this.#kernel.progInfo(prog);
     this.#kernel.filterSet({ ...this.#key, prog, name: `${name}:[${id}]`, replace: true });
     this.#progId = id;

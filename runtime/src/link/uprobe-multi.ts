@@ -6,6 +6,7 @@ import type { Binary } from './binary.js';
 import { findDebugFunctions } from './debug-file.js';
 import { findFunctions, type MatchedFunction, matchFunctions } from './find-function.js';
 import { Link } from './link.js';
+import { ManyLinks } from './many-links.js';
 import { failAfter, releaseAll } from './release.js';
 import { attachUprobe, whyNoUprobe } from './uprobe.js';
 import { processOf, requireBinary, withElf } from './uprobe-target.js';
@@ -158,11 +159,8 @@ export function attachEach(request: MultiRequest, attachment: Attachment, places
       ...links.map((link) => () => link.detach()),
     );
   }
-  return new Link({
-    kernel,
-    ...attachment,
-    release: () => releaseAll(...links.map((link) => () => link.detach()), after),
-  });
+  const hint = 'Linux 6.6 has one link for all';
+  return new ManyLinks({ kernel, ...attachment, links, each: 'place', hint, after });
 }
 
 function tooManyFiles(kernel: Kernel, count: number): Reason {

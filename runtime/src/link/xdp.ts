@@ -9,8 +9,10 @@ import {
 } from '../uapi.js';
 import { type Attachment, attachError, errnoOf, type Reason, refusal } from './attach-error.js';
 import { deviceName } from './device.js';
+import { HeldProgram } from './held-program.js';
 import { whyRefused } from './privilege.js';
 import { type AttachedProgram, describeProgram, programName } from './program-name.js';
+import { releaseAll } from './release.js';
 import { readText } from './text.js';
 import { type Hold, holdLink } from './updatable-link.js';
 
@@ -90,13 +92,15 @@ function setXdp(attachment: XdpAttachment, flags: number, expected: Fd | undefin
   } catch (error) {
     throw attachError(attachment, error, whyNoXdp(attachment, error));
   }
-  let current = prog;
+  const held = new HeldProgram(kernel, prog);
   return {
-    update: (next) => {
-      kernel.xdpSet(ifindex, next, mine | XDP_FLAGS_REPLACE, current);
-      current = next;
-    },
-    release: () => clearXdp(kernel, ifindex, mine, current),
+    update: (next, old) =>
+      held.exchange(next, old, (own) => kernel.xdpSet(ifindex, own, mine | XDP_FLAGS_REPLACE, held.fd)),
+    release: () =>
+      releaseAll(
+        () => clearXdp(kernel, ifindex, mine, held.fd),
+        () => held.close(),
+      ),
   };
 }
 

@@ -1,6 +1,8 @@
 import type { Codec } from '../codec/codec.js';
+import { printable } from '../errors.js';
 import type { Fd, Kernel, MapCreate, MapInfo, Mapping } from '../kernel/kernel.js';
 import type { Link } from '../link/link.js';
+import { pinAt } from '../link/pin.js';
 import { operationError } from './map-error.js';
 
 /** What a live map is given by its object. */
@@ -80,9 +82,13 @@ export class BpfMap {
     return this.handle.kernel.mapInfo(this.fd);
   }
 
-  /** Makes the map's contents reachable beyond this process, under a path in a BPF file system. Linux 4.4. */
+  /**
+   * Makes the map's contents reachable beyond this process, under a path in a BPF file system, whose last directory is made
+   * when it is missing. Linux 4.4. As libbpf's bpf_map__pin.
+   */
   pin(path: string): this {
-    this.handle.kernel.pin(this.fd, path);
+    const head = `pin map "${printable(this.name)}" at ${printable(path)}`;
+    pinAt(this.handle.kernel, this.fd, head, path);
     return this;
   }
 

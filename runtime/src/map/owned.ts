@@ -1,5 +1,6 @@
 import { BpfError, printable } from '../errors.js';
 import type { Fd, Kernel, MapInfo } from '../kernel/kernel.js';
+import { assertKind } from '../link/pin.js';
 import { releaseAll } from '../link/release.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
 import type { BpfMap, InnerMaps, MapHandle, MapShape } from './map.js';
@@ -33,7 +34,7 @@ export function adoptMap<M extends BpfMap>(
 ): OwnedMap<M> {
   let handle: ClosableHandle | undefined;
   try {
-    assertMap(kernel, fd, what);
+    assertKind(kernel, fd, 'map', what);
     const info = kernel.mapInfo(fd);
     assertType(info, shape, what);
     handle = ownedHandle(kernel, fd, info, more.inner);
@@ -75,16 +76,6 @@ function ownedHandle(kernel: Kernel, fd: Fd, info: MapInfo, inner: InnerMaps | u
       releaseAll(...listeners.splice(0).reverse(), () => kernel.close(fd));
     },
   };
-}
-
-/** The kernel answers questions about maps for programs and links too, with their own facts: /proc tells them apart. */
-function assertMap(kernel: Kernel, fd: Fd, what: string): void {
-  const facts = kernel.readFile(`/proc/self/fdinfo/${fd}`);
-  if (facts === undefined) return;
-  const kind = /^(map|prog|link)_type:/m.exec(new TextDecoder().decode(facts))?.[1];
-  if (kind === 'map') return;
-  const found = kind === 'prog' ? 'a program' : kind === 'link' ? 'a link' : 'something else';
-  throw new BpfError('EINVAL', `open map ${printable(what)}: it is ${found}, not a map`, { errno: 22 });
 }
 
 function assertType({ type }: MapInfo, { kind }: MapShape, what: string): void {

@@ -144,6 +144,13 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
     this.attachments.detach(link);
   }
 
+  linkById(id: number): Fd {
+    this.enter('linkById');
+    const link = this.attachments.all().find((one) => one.id === id);
+    if (link === undefined) throw refusal('bpf(BPF_LINK_GET_FD_BY_ID)', 'ENOENT');
+    return this.descriptors.open({ kind: 'link', link });
+  }
+
   linkInfo(link: Fd): LinkInfo {
     return this.attachments.info(link);
   }

@@ -113,6 +113,11 @@ export abstract class FakeHost {
     return this.files.list(path);
   }
 
+  /** Directories are wherever something is. */
+  makeDirectory(path: string): void {
+    this.enter('makeDirectory', path);
+  }
+
   fileSystem(path: string): number | undefined {
     this.enter('fileSystem', path);
     const descriptor = /^\/proc\/self\/fd\/(\d+)$/.exec(path)?.[1];
