@@ -33,6 +33,7 @@ for (const [how, over] of variants) {
   linkContract({
     name: `a kprobe program${how}`,
     when: kernelHas.kprobes,
+    pins: how === '',
     load: () => loadCounter('kprobe/do_unlinkat', 0, over),
     attach: ({ handle }) => new KprobeProgram(handle).attach(),
     trigger,
@@ -41,6 +42,7 @@ for (const [how, over] of variants) {
   linkContract({
     name: `a kretprobe program${how}`,
     when: kernelHas.kprobes,
+    pins: how === '',
     load: () => loadCounter('kretprobe/do_unlinkat', 0, over),
     attach: ({ handle }) => new KretprobeProgram(handle).attach(),
     trigger,

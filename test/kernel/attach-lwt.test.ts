@@ -17,6 +17,7 @@ const sendThere = () => sendTo('10.215.3.4');
 for (const section of ['lwt_out', 'lwt_xmit']) {
   linkContract({
     name: `an ${section} program on a route to a device`,
+    pins: false,
     load: () => loadCounter(section, BPF_OK),
     attach: ({ handle }) =>
       section === 'lwt_xmit'

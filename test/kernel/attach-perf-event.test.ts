@@ -37,14 +37,16 @@ const withoutPerfLinks: Partial<Kernel> = {
   },
 };
 
-const places: [string, PerfEventTarget, () => void, Partial<Kernel>][] = [
+const places: [string, PerfEventTarget, () => void, Partial<Kernel>, pins?: boolean][] = [
   ['every CPU', { type: 'software', config: 'cpu-clock', frequency: 97 }, spin, {}],
+  ['one CPU', { type: 'software', config: 'cpu-clock', frequency: 97, cpu: 0 }, spin, {}, true],
   ['every CPU by ioctl', { type: 'software', config: 'cpu-clock', frequency: 97 }, spin, withoutPerfLinks],
   ['one process', { type: 'software', config: 'page-faults', period: 1, pid: process.pid }, touch, {}],
 ];
-for (const [place, target, trigger, over] of places) {
+for (const [place, target, trigger, over, pins = false] of places) {
   linkContract({
     name: `a perf_event program on ${place}`,
+    pins,
     load: () => loadCounter('perf_event', 0, over),
     attach: ({ handle }) => new PerfEventProgram(handle).attach(target),
     trigger,

@@ -22,6 +22,7 @@ const trigger = () => {
 for (const section of ['sk_reuseport', 'sk_reuseport/migrate']) {
   linkContract({
     name: `SEC("${section}")`,
+    pins: false,
     load: () => loadCounter(section, SK_PASS),
     attach: ({ handle }) => new SkReuseportProgram(handle).attach(socket),
     trigger,

@@ -13,6 +13,7 @@ const trigger = () => {
 
 linkContract({
   name: 'a socket filter',
+  pins: false,
   load: () => loadCounter('socket'),
   attach: ({ handle }) => new SocketFilterProgram(handle).attach('lo'),
   trigger,

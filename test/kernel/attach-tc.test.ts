@@ -42,6 +42,7 @@ linkContract({
 });
 linkContract({
   name: 'a tc program on egress, by a filter',
+  pins: false,
   load: () => loadCounter('tc', NEXT),
   attach: ({ handle }) => new TcProgram(handle).attach(near, { direction: 'egress', via: 'clsact' }),
   trigger: send,
@@ -49,6 +50,7 @@ linkContract({
 });
 linkContract({
   name: 'a tc/ingress program, by what the kernel has',
+  pins: kernelHas.tcx,
   load: () => loadCounter('tc/ingress', NEXT),
   attach: ({ handle }) => new TcDirectedProgram(handle).attach(near),
   trigger: receive,
@@ -64,6 +66,7 @@ linkContract({
 });
 linkContract({
   name: 'a tc action on ingress',
+  pins: false,
   when: tcActions,
   load: () => loadCounter('action', NEXT),
   attach: ({ handle }) => new TcActionProgram(handle).attach(near, { direction: 'ingress' }),

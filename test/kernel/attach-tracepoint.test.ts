@@ -27,6 +27,7 @@ linkContract({
 
 linkContract({
   name: 'a tracepoint program on a kernel without perf links',
+  pins: false,
   load: () =>
     loadCounter('tp/sched/sched_process_exec', 0, {
       linkCreate: () => {

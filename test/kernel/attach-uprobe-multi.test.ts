@@ -30,6 +30,7 @@ for (const [section, when, attach] of kinds) {
   linkContract({
     name: `a ${section} program`,
     when,
+    pins: kernelHas.uprobeMulti,
     load: () => loadCounter(at('probed_multi_*', section)),
     attach,
     trigger: runProbed,

@@ -24,15 +24,17 @@ const defined = () => readFileSync('/sys/kernel/tracing/uprobe_events', 'latin1'
 /** What does not depend on the kernel's version is left to the quickest machine. */
 const { patience } = kernelHas;
 
+const none: Partial<Kernel> = {};
 const variants: [name: string, section: string, over: Partial<Kernel>, when: boolean][] = [
-  ['a uprobe program', at('probed_add'), {}, true],
-  ['a uprobe program that may sleep', at('probed_add', 'uprobe.s'), {}, patience],
+  ['a uprobe program', at('probed_add'), none, true],
+  ['a uprobe program that may sleep', at('probed_add', 'uprobe.s'), none, patience],
   ['a uprobe program through tracefs', at('probed_add'), withoutPmu, patience],
 ];
 for (const [name, section, over, when] of variants) {
   linkContract({
     name,
     when,
+    pins: over === none,
     load: () => loadCounter(section, 0, over),
     attach: ({ handle }) => new UprobeProgram(handle).attach(),
     trigger: runProbed,
@@ -48,6 +50,7 @@ linkContract({
 });
 linkContract({
   name: 'a uretprobe program through tracefs',
+  pins: false,
   when: patience,
   load: () => loadCounter(at('probed_add', 'uretprobe'), 0, withoutPmu),
   attach: ({ handle }) => new UretprobeProgram(handle).attach(),

@@ -103,6 +103,7 @@ for (const [name, over] of variants) {
   let loaded: Loaded | undefined;
   linkContract({
     name,
+    pins: kernelHas.uprobeMulti && Object.keys(over).length === 0,
     load() {
       loaded = new Loaded(over);
       return counterOf(loaded);

@@ -55,6 +55,7 @@ for (const mode of ['native', 'generic', undefined] as const) {
   ] as const) {
     linkContract({
       name: `an XDP program on veth (${mode ?? 'mode left to the kernel'})${how}`,
+      pins: how === '',
       load: () => loadCounter('xdp', XDP_PASS, over),
       attach: ({ handle }) => new XdpProgram(handle).attach(near, mode === undefined ? {} : { mode }),
       trigger: send,

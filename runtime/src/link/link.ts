@@ -14,8 +14,13 @@ export interface LinkParts {
   readonly fd?: Fd;
   /** Where it is pinned already. */
   readonly pinPath?: string;
-  /** Ends the attachment: closes descriptors, undoes netlink or tracefs state. Called once. */
-  readonly release: () => void;
+  /** Why it cannot be pinned though it is a bpf_link, as a clause. */
+  readonly unpinnable?: string;
+  /**
+   * Ends the attachment: closes descriptors, undoes netlink or tracefs state. Called once. A bpf_link that is pinned goes
+   * on, and what it needs has to stay.
+   */
+  readonly release: (isPinned: boolean) => void;
 }
 
 /** One attachment of one program. It lasts until `detach()`, the skeleton's `destroy()`, or the end of the process. */
@@ -56,7 +61,7 @@ export class Link implements Disposable {
     if (!this.#attached) return;
     this.#attached = false;
     try {
-      this.#parts.release();
+      this.#parts.release(this.#pinPath !== undefined);
     } finally {
       for (const listener of this.#onDetach) listener();
       this.#onDetach.clear();
@@ -77,6 +82,8 @@ export class Link implements Disposable {
   pin(path: string): this {
     const fd = this.bpfLink('pin');
     const head = `pin link of "${printable(this.#program)}" at ${printable(path)}`;
+    const { unpinnable } = this.#parts;
+    if (unpinnable !== undefined) throw new NotSupportedError('bpf_link', `${head}: ${unpinnable}`);
     if (this.#pinPath !== undefined) {
       throw new BpfError('EBUSY', `${head}: it is pinned at ${printable(this.#pinPath)} already`);
     }

@@ -51,6 +51,9 @@ export function attachPerfEvent(attachment: PerfAttachment): Link {
     program,
     target,
     ...(opened === undefined ? {} : { fd: opened }),
+    ...(after === undefined
+      ? {}
+      : { unpinnable: 'this process defined the probe through tracefs, and removes it in the end' }),
     release: () =>
       releaseAll(
         // A pinned bpf_link keeps the event running; the event must not be switched off under it.

@@ -97,7 +97,12 @@ export function attachPlaces(request: MultiRequest, attachment: Attachment, plac
         ...(pid === -1 ? {} : { pid }),
       },
     });
-    return new Link({ kernel, ...attachment, fd, release: () => releaseAll(() => kernel.close(fd), after) });
+    return new Link({
+      kernel,
+      ...attachment,
+      fd,
+      release: (isPinned) => releaseAll(() => kernel.close(fd), isPinned ? undefined : after),
+    });
   } catch (error) {
     const unknown = errnoOf(error) === 'EINVAL' && !hasLinks(request);
     if (unknown && attachType === BPF_ATTACH_TYPE.TRACE_UPROBE_MULTI) {
