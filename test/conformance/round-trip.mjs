@@ -183,6 +183,14 @@ export function roundTrips(btf, { generator, runtime, transform, known = new Map
   return { structs: names.size, different, failed };
 }
 
+/** The codecs that a skeleton would have for the structs and unions of an object, by their id. */
+export function codecsOf(btf, { generator, runtime, transform }) {
+  const { code, names } = codecCode(btf, generator);
+  const all = [...names.values()].map(({ name }) => name);
+  const codecs = evaluate(code, runtime, transform, all);
+  return new Map([...names].map(([id, { name }]) => [id, codecs[name]]));
+}
+
 function tryCodec(btf, id, codec, isKept, rounds) {
   const { size } = btf.resolve(id);
   if (codec.size !== size) return `its codec has ${codec.size} bytes instead of ${size}`;
