@@ -20,6 +20,7 @@ import { type Reached, ReachedTypes } from './reach.js';
 import { type RecordDefinition, recordDefinition } from './record-model.js';
 import { type MapRecords, mapRecords } from './record-types.js';
 import { findType, holdsRecords } from './records.js';
+import { type OpsModel, opsModels, opsTypes } from './struct-ops-model.js';
 import { type AskedUnions, taggedUnion } from './tagged-unions.js';
 import { definitions, type TypeDefinition } from './type-model.js';
 import { TypeTable, type Wide } from './types.js';
@@ -59,6 +60,7 @@ export interface SkeletonModel {
   readonly maps: readonly Entry[];
   readonly progs: readonly Entry[];
   readonly globals: readonly { readonly key: string; readonly variables: readonly Entry[] }[];
+  readonly structOps: readonly OpsModel[];
   /** Local names of what every skeleton uses. */
   readonly uses: Readonly<
     Record<'skeleton' | 'Description' | 'LiveSkeleton' | 'OpenSkeleton' | 'Skeleton', string>
@@ -94,6 +96,7 @@ export function skeletonModel(
     maps: maps.map((map) => mapEntry(map, context)),
     progs: uniqueByName(spec.programs).map((program) => programEntry(program, context)),
     globals: sections(spec).map((section) => globalsEntry(section, context)),
+    structOps: opsModels(maps, context),
     elements: code?.table.elements() ?? [],
   };
   const uses = {
@@ -146,6 +149,10 @@ function typeCode(
       reached.add(variable.typeId, `${sectionIdentifier(map)}_${variable.name}`);
       for (const type of reached.within(variable.typeId)) live.add(type);
     }
+  }
+  for (const { typeId, hint } of maps.flatMap((map) => opsTypes(btf, map))) {
+    reached.add(typeId, hint);
+    for (const type of reached.within(typeId)) live.add(type);
   }
   for (const program of spec.programs) {
     const context = contextType(btf, program);

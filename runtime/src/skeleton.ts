@@ -5,6 +5,7 @@ import type { AttachOptions, AttachReport } from './loader/attach-report.js';
 import { globalSections, liveGlobals, openGlobals } from './loader/globals.js';
 import type { LiveObject } from './loader/live-object.js';
 import type { OpenMap, OpenProgram } from './loader/open-object.js';
+import { openStructOps, type StructOpsSettings } from './loader/open-struct-ops.js';
 import { checkLayout } from './loader/skeleton-layout.js';
 import type { StructOpsMap } from './map/index.js';
 import type { BpfMap } from './map/map.js';
@@ -49,7 +50,7 @@ export type OpenSkeleton<D extends Description, Live> = {
   /** Gives the object up without loading it. */
   destroy(): void;
   [Symbol.dispose](): void;
-} & { readonly [S in keyof D['globals']]: OpenGlobals<S, D['globals'][S]> };
+} & { readonly [S in keyof D['globals']]: OpenGlobals<S, D['globals'][S]> } & StructOpsSettings<D>;
 
 /** Names of what attach() may attach: programs, and maps of struct_ops. */
 type Attached<D extends Description> =
@@ -130,6 +131,10 @@ function openSkeleton<D extends Description>(
   for (const section of globalSections(description, object.spec)) {
     const value = openGlobals(object, section);
     if (value !== undefined) Object.defineProperty(facade, section.ident, { value, enumerable: true });
+  }
+  if (description.structOps !== undefined) {
+    const value = openStructOps(object, description.structOps);
+    Object.defineProperty(facade, 'struct_ops', { value, enumerable: true });
   }
   // The globals were added above by name, which the type system cannot follow.
   return facade as unknown as OpenSkeleton<D, LiveSkeleton<D>>;

@@ -156,7 +156,7 @@ export function programs(): void {
   some.attach({ optional: ['enter_exceve'] });
 
   using registers = struct_ops.openAndLoad();
-  registers.attach({ optional: ['calm'] }).attached satisfies readonly ('calm' | 'ssthresh')[];
+  registers.attach({ optional: ['calm'] }).attached satisfies readonly (keyof typeof registers.links)[];
   registers.maps.calm.attach().update(registers.maps.calm);
   registers.links.calm?.detach();
 
@@ -281,4 +281,27 @@ export function liveGlobals(): void {
   using configured = kconfig.open();
   // @ts-expect-error load() fills it
   configured.kconfig.CONFIG_BPF_SYSCALL = true;
+}
+
+export function structOpsMembers(): void {
+  using open = struct_ops.open();
+  const { calm } = open.struct_ops;
+  calm.ssthresh = open.progs.ssthresh_high;
+  calm.init = null;
+  calm.name = 'mine';
+  is<typeof calm.flags, number>(true);
+  // @ts-expect-error null leaves a member to the kernel
+  calm.init = undefined;
+  // @ts-expect-error a program, not the name of one
+  calm.ssthresh = 'ssthresh';
+  // @ts-expect-error a pointer that is no function cannot be set
+  calm.owner = 0n;
+  // @ts-expect-error a map that is not there
+  open.struct_ops.clam;
+  using skel = open.load();
+  // @ts-expect-error members are settled by load()
+  skel.struct_ops;
+  using plain = globals.open();
+  // @ts-expect-error the object has no struct_ops
+  plain.struct_ops;
 }

@@ -16,6 +16,16 @@ export function at<T>(offset: number, codec: Codec<T>, size?: number): Global<T>
   return size === undefined ? { offset, codec } : { offset, codec, size };
 }
 
+/** A function of a struct_ops map: which of its members it is. Made by `callback()`. */
+export interface Callback {
+  readonly member: number;
+}
+
+/** `callback(3)`: the fourth member of a struct_ops map, which a program implements. */
+export function callback(member: number): Callback {
+  return { member };
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: the one place where "a codec of anything" must accept every codec
 type AnyGlobal = Global<any>;
 
@@ -27,6 +37,8 @@ export interface Description {
   readonly progs: Readonly<Record<string, ProgramShape>>;
   /** Global data by section, named as bpftool does: `rodata`, `bss`, `data`, `data_foo`, `kconfig`. */
   readonly globals: Readonly<Record<string, Readonly<Record<string, AnyGlobal>>>>;
+  /** What can be set of struct_ops maps before load, by map. */
+  readonly structOps?: Readonly<Record<string, Readonly<Record<string, AnyGlobal | Callback>>>>;
   /** The object's bytes. */
   readonly elf: () => Uint8Array;
 }

@@ -3,7 +3,7 @@ import type { Fd } from '../kernel/kernel.js';
 import type { MapSpec, ObjectSpec, ProgramSpec } from '../object/spec.js';
 import { kindOf, type SectionMeaning } from '../program/kinds.js';
 import type { Program } from '../program/program.js';
-import { BPF_MAP_TYPE } from '../uapi.js';
+import { BPF_MAP_TYPE, BPF_PROG_TYPE } from '../uapi.js';
 import { resizedSpec } from './resized-section.js';
 
 /** One map of an object that is not in the kernel yet: what can still be changed about it. */
@@ -14,6 +14,8 @@ export class OpenMap {
   #maxEntries: number;
   #valueSize: number;
   #autocreate: boolean;
+  /** Programs of a struct_ops map by member, as they were set. */
+  readonly #callbacks = new Map<number, OpenProgram | null>();
   #pinPath: string | undefined;
 
   constructor(owner: OpenObject, spec: MapSpec) {
@@ -30,6 +32,7 @@ export class OpenMap {
     if (this.#valueSize !== this.#declared.valueSize) {
       return resizedSpec(this.#owner.spec.btf, this.#declared, this.#valueSize);
     }
+    if (this.#callbacks.size > 0) return { ...this.#declared, slots: this.#slots() };
     if (!this.retyped) return this.#declared;
     return { ...this.#declared, type: this.#type, ...sizesOf(this.#type) };
   }
@@ -126,6 +129,53 @@ export class OpenMap {
   set pinPath(path: string | undefined) {
     this.#owner.assertOpen(`set pinPath of map "${printable(this.name)}"`);
     this.#pinPath = path;
+  }
+
+  /** The program that implements a member of a struct_ops map; null where none does. */
+  callback(member: number): OpenProgram | null {
+    const slot = this.spec.slots.find(({ index }) => index === member);
+    return (slot && this.#owner.progs.get(slot.name)) ?? null;
+  }
+
+  /**
+   * Lets a program implement a member of a struct_ops map, or none (libbpf: the shadow type of the map). `path` is how
+   * errors call the member.
+   * @throws BpfError ERR_BPF_ARGUMENT for a program of another object or kind
+   */
+  setCallback(member: number, program: OpenProgram | null, path: string): void {
+    const what = `set ${printable(path)}`;
+    this.#owner.assertOpen(what);
+    if (program !== null) this.#assertCallback(program, what);
+    this.#callbacks.set(member, program);
+  }
+
+  #assertCallback(program: unknown, what: string): void {
+    if (!(program instanceof OpenProgram)) {
+      throw new BpfError(
+        'ERR_BPF_ARGUMENT',
+        `${what}: it takes a program of the object that is open, or null`,
+      );
+    }
+    const name = printable(program.name);
+    if (this.#owner.progs.get(program.name) !== program) {
+      throw new BpfError(
+        'ERR_BPF_ARGUMENT',
+        `${what}: program "${name}" is of another object, or another open()`,
+      );
+    }
+    if (program.meaning?.rule.type === BPF_PROG_TYPE.STRUCT_OPS) return;
+    throw new BpfError(
+      'ERR_BPF_ARGUMENT',
+      `${what}: program "${name}" is SEC("${printable(program.section)}"); members of struct_ops are SEC("struct_ops") programs`,
+    );
+  }
+
+  #slots(): MapSpec['slots'] {
+    const declared = this.#declared.slots.filter(({ index }) => !this.#callbacks.has(index));
+    const set = [...this.#callbacks].flatMap(([index, program]) =>
+      program === null ? [] : [{ index, kind: 'program' as const, name: program.name }],
+    );
+    return [...declared, ...set].sort((a, b) => a.index - b.index);
   }
 
   /** False leaves the map out; programs that use it then fail to load. */

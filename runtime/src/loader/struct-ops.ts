@@ -57,10 +57,13 @@ export function fillStructOps(maps: StructOpsMaps, programs: readonly LoadedProg
 
 /**
  * A struct_ops program is loaded when, and only when, some map that is created uses it; one that no map mentions keeps
- * its own setting (libbpf: bpf_object_adjust_struct_ops_autoload).
+ * its own setting (libbpf: bpf_object_adjust_struct_ops_autoload). One that another has replaced is mentioned too.
  */
 function adjustStructOpsPrograms(object: OpenObject): void {
   const users = new Map<string, boolean>();
+  for (const { origin, slots } of object.spec.maps) {
+    if (origin === 'struct_ops') for (const { name } of slots) users.set(name, false);
+  }
   for (const { spec, autocreate } of object.maps.values()) {
     if (spec.origin !== 'struct_ops') continue;
     for (const { name } of spec.slots) users.set(name, autocreate || (users.get(name) ?? false));
