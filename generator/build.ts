@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { clangArguments, findClang, objectFile } from './compiler.js';
 import { writeAll, writeOutput } from './files.js';
-import { type GenArguments, skeletonText } from './gen.js';
+import { type GenArguments, skeletonFile } from './gen.js';
 import { CommandError, explained, report, within } from './report.js';
 
 /** `bpfskel build`. */
@@ -47,12 +47,12 @@ function buildOne(clang: string, source: string, given: BuildArguments): void {
     if (error) throw explained(`build ${source}`, error);
     if (status !== 0) throw new CommandError(`build ${source}: ${clang} refused it; see above`);
     // Neither file is touched unless both are good.
-    const text = within(`build ${source}`, () =>
-      skeletonText({ ...given, object: compiled, output: undefined }),
+    const made = within(`build ${source}`, () =>
+      skeletonFile({ ...given, object: compiled, output: undefined }),
     );
     within(`build ${source}`, () => {
       writeOutput(object, readFileSync(compiled));
-      writeOutput(skeleton, text);
+      writeOutput(skeleton, made);
     });
   } finally {
     rmSync(folder, { recursive: true });

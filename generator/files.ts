@@ -60,9 +60,9 @@ function removeQuietly(path: string): void {
   }
 }
 
-/** Everything of `text` to a descriptor; waits while a pipe is full. */
-export function writeAll(fd: number, text: string): void {
-  const bytes = Buffer.from(text);
+/** Everything to a descriptor; waits while a pipe is full. */
+export function writeAll(fd: number, content: string | Uint8Array): void {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(fd, bytes, at);

@@ -1,6 +1,6 @@
 import { basename, dirname, relative, resolve, sep } from 'node:path';
 import { readInput, writeAll, writeOutput } from './files.js';
-import { type GenerateOptions, generate } from './generate.js';
+import { type GenerateOptions, generateFile } from './generate.js';
 import { identifier, objectName } from './names.js';
 import { within } from './report.js';
 import type { Wide } from './types.js';
@@ -23,19 +23,24 @@ export interface GenArguments {
 
 /** Writes the skeleton of an object to a file, or to standard output. */
 export function gen(given: GenArguments): void {
-  const text = skeletonText(given);
-  if (given.output === undefined || given.output === '-') writeAll(1, text);
-  else writeSkeleton(given.output, text);
+  const skeleton = skeletonFile(given);
+  if (given.output === undefined || given.output === '-') writeAll(1, skeleton);
+  else writeSkeleton(given.output, skeleton);
 }
 
-function writeSkeleton(output: string, text: string): void {
-  within(`write ${output}`, () => writeOutput(output, text));
+function writeSkeleton(output: string, skeleton: Uint8Array): void {
+  within(`write ${output}`, () => writeOutput(output, skeleton));
 }
 
 /** The skeleton that these arguments ask for. */
 export function skeletonText(given: GenArguments): string {
+  return skeletonFile(given).toString();
+}
+
+/** The same as the bytes of a file. */
+export function skeletonFile(given: GenArguments): Buffer {
   const options = generateOptions(given);
-  return generate(readInput(given.object), options);
+  return generateFile(readInput(given.object), options);
 }
 
 /** What these arguments ask for. Throws UsageError for what makes no sense. */

@@ -18,6 +18,11 @@ export interface GenerateOptions extends SkeletonOptions {
 
 /** The skeleton of an object file, as text. The same bytes and options give the same text. */
 export function generate(bytes: Uint8Array, options: GenerateOptions): string {
+  return generateFile(bytes, options).toString();
+}
+
+/** The same as the bytes of a file. */
+export function generateFile(bytes: Uint8Array, options: GenerateOptions): Buffer {
   const spec = parseObject(bytes);
   const model = skeletonModel(spec, options);
   const text = render({

@@ -41,9 +41,15 @@ export function argument(text: string): string {
   );
 }
 
-/** A rendered skeleton with its checksum in place. */
-export function sealed(text: string): string {
-  return text.replace(`\n// checksum: ${NONE}\n`, `\n// checksum: ${checksum(text)}\n`);
+/** A rendered skeleton as the bytes of a file, with its checksum in place. */
+export function sealed(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  bytes.write(
+    checksum(bytes),
+    bytes.indexOf(`\n// checksum: ${NONE}\n`) + '\n// checksum: '.length,
+    'latin1',
+  );
+  return bytes;
 }
 
 /** What stands where the checksum will. */
@@ -61,7 +67,10 @@ export function readHeader(text: string): Header | undefined {
     version,
     source,
     options: words(line('options') ?? ''),
-    intact: sum === undefined ? undefined : sum === checksum(withoutChecksum(plainLineEnds(text), sum)),
+    intact:
+      sum === undefined
+        ? undefined
+        : sum === checksum(Buffer.from(withoutChecksum(plainLineEnds(text), sum))),
   };
 }
 
