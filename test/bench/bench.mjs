@@ -1,5 +1,5 @@
 // npm run bench: what bpfskel costs beside libbpf in C, bpftool and an empty node, measured in one run. Both sides take
-// turns, in an order that changes; a figure is the median of --runs samples (21 unless said). --only gen,load,data,start,install
+// turns, in an order that changes; a figure is the median of --runs samples (21 unless said). --only gen,load,data,codec,start,install
 // measures a part. Needs root, gcc and libbpf-dev, and bpftool for its row. The goals are those of the design.
 import { release } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -39,7 +39,8 @@ function line(row, clock) {
   const ratio = (by) => (atMost !== undefined ? ours[by] / theirs[by] : theirs[by] / ours[by]);
   const value = theirs === undefined ? ours[clock] : ratio(clock);
   const met = atMost !== undefined ? value <= atMost : value >= atLeast;
-  const limit = theirs === undefined ? unit(atMost) : (atMost ?? atLeast)?.toFixed(2);
+  const most = atMost ?? atLeast;
+  const limit = most === undefined ? undefined : theirs === undefined ? unit(most) : most.toFixed(2);
   const goal = limit === undefined ? '' : `${atMost !== undefined ? '<=' : '>='} ${limit}`;
   return cells(
     name,

@@ -29,8 +29,21 @@ struct {
 	__uint(max_entries, 1024 * 1024);
 } events SEC(".maps");
 
-// Puts the type into BTF: bpfskel gen --record events=event
+// Seven scalars and a text, for the codec alone.
+struct task {
+	__u64 time;
+	__u64 bytes;
+	__u32 pid;
+	__u32 parent;
+	__s32 result;
+	__u16 port;
+	__u8 state;
+	char comm[16];
+};
+
+// Puts the types into BTF: bpfskel gen --record events=event --type task
 const struct event *record_type __attribute__((unused));
+const struct task *task_type __attribute__((unused));
 const volatile __u32 records = 20000;
 
 static long emit_one(__u32 i, void *context)

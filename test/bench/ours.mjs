@@ -2,6 +2,8 @@
 // once, and answers with a line "WALL CPU COUNT": nanoseconds and how many operations took them.
 //   ours.mjs load OBJECT     load: open, load, attach, destroy
 //   ours.mjs data SKELETON   lookup, update, batch, consume, pipe, million, latency
+//   ours.mjs codec SKELETON  names, same, write: records that the codec reads or writes; space: bytes of heap that reading
+//                            takes as WALL, by which remain as COUNT (node --expose-gc --max-semi-space-size=256)
 //   ours.mjs import          import: of the package; once
 //   ours.mjs gen FOLDER      no samples: the skeletons of all objects there, thrown away
 //   ours.mjs memory OBJECT   bare, loaded: resident bytes as COUNT; in this order
@@ -103,6 +105,48 @@ async function dataSamples() {
   };
 }
 
+async function codecSamples() {
+  const { Task } = await import(path);
+  const { size } = Task;
+  const room = (name) => {
+    const view = new DataView(new ArrayBuffer(size * OPERATIONS));
+    for (let i = 0; i < OPERATIONS; i++) {
+      const wide = BigInt(i) << 24n;
+      const words = { pid: i, parent: i >> 1, result: -2, port: i & 0xffff, state: i & 7 };
+      Task.write(view, i * size, { time: wide, bytes: wide, ...words, comm: name(i) });
+    }
+    return view;
+  };
+  const one = room(() => 'kworker/3:1');
+  const many = room((i) => `task-${((i * 2654435761) >>> 0).toString(36)}`);
+  const readAll = (view) => () =>
+    repeat((i) => {
+      const { time, bytes, pid, parent, result, port, state, comm } = Task.read(view, i * size);
+      if (comm === '') sum += time + bytes + BigInt(pid + parent + result + port + state);
+    });
+  const value = Task.read(one, 0);
+  const heap = () => process.memoryUsage().heapUsed;
+  return {
+    same: readAll(one),
+    names: readAll(many),
+    write: () =>
+      repeat((i) => {
+        value.pid = i;
+        Task.write(one, i * size, value);
+      }),
+    space() {
+      const kept = new Array(OPERATIONS).fill(null);
+      globalThis.gc();
+      const before = heap();
+      for (let i = 0; i < OPERATIONS; i++) kept[i] = Task.read(many, i * size);
+      const taken = heap() - before;
+      globalThis.gc();
+      const remains = heap() - before;
+      return { wall: kept.length > 0 ? taken : 0, count: remains };
+    },
+  };
+}
+
 /** Pings from another thread, one a millisecond; the middle of how long they took to the callback, as WALL. */
 async function latency(events, ping) {
   const taken = [];
@@ -154,6 +198,7 @@ const samples = await {
   gen: generateAll,
   load: loadSamples,
   data: dataSamples,
+  codec: codecSamples,
   memory: memorySamples,
   import: () => ({ import: () => import('@bpfskel/runtime').then(() => 1) }),
 }[mode]();

@@ -147,6 +147,37 @@ export const groups = {
     return result;
   },
 
+  async codec({ runs, tick, tools }) {
+    const flags = ['--expose-gc', '--max-semi-space-size=256'];
+    const ours = new Peer([process.execPath, ...flags, tools.ours, 'codec', tools.skeleton]);
+    const take = async (name) => {
+      for (let i = 0; i < 20; i++) await ours.sample(name);
+      const samples = [];
+      for (let i = 0; i < runs; i++) samples.push(await ours.sample(name));
+      tick();
+      return { ours: summary(samples) };
+    };
+    // No time, but bytes.
+    const space = async () => {
+      const { wall } = (await take('space')).ours;
+      return { ours: { wall, cpu: wall } };
+    };
+    const rows = [
+      // Five million a second.
+      { name: 'decode seven scalars and char[16], new names', atMost: 200, ...(await take('names')) },
+      { name: 'the same, names that were read before', atMost: 200, ...(await take('same')) },
+      { name: 'encode them', ...(await take('write')) },
+      {
+        name: 'heap that decoding takes, by what remains',
+        atMost: 1.05,
+        unit: (ratio) => ratio.toFixed(2),
+        ...(await space()),
+      },
+    ];
+    await ours.end();
+    return rows;
+  },
+
   async start({ runs, tick, tools }) {
     const times = [];
     const bytes = [];

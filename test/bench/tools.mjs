@@ -42,7 +42,8 @@ export async function prepareTools() {
 /** The typed module of an object as JavaScript: Node 20 does not run TypeScript. */
 async function skeleton(cli, object) {
   const source = join(work, 'data.skel.ts');
-  execFileSync(process.execPath, [cli, 'gen', object, '--record', 'events=event', '-o', source]);
+  const options = ['--record', 'events=event', '--type', 'task'];
+  execFileSync(process.execPath, [cli, 'gen', object, ...options, '-o', source]);
   const bundle = await rolldown({ input: source, external: [/^@bpfskel/], platform: 'node' });
   const file = join(work, 'data.skel.mjs');
   await bundle.write({ file, format: 'esm' });

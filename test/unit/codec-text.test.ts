@@ -63,6 +63,17 @@ describe('text', () => {
     );
   });
 
+  test.each([1, 15, 16, 17, 31, 33, 1021, 1022, 1023, 1024, 1025, 5000])(
+    'of %i characters is whole',
+    (length) => {
+      for (const unit of ['a', 'é', '漢', '😀', '\udcff']) {
+        const value = `${'x'.repeat(length - 1)}${unit}`;
+        expect(read(write(length + 4, value))).toBe(value);
+        expect(read(write(length * 4, unit.repeat(length)))).toBe(unit.repeat(length));
+      }
+    },
+  );
+
   test('zeroes what it does not fill', () => {
     expect(write(4, 'a')).toEqual([0x61, 0, 0, 0]);
   });

@@ -13,11 +13,12 @@ export function arrayOf<T>(element: Codec<T>, length: number): Codec<T[]> {
 
 /** The `length` elements at `offset`. */
 export function readArray<T>(view: DataView, offset: number, element: Codec<T>, length: number): T[] {
-  const result: T[] = [];
+  // Of its length from the start: one that grows takes more than it needs.
+  const result = new Array<T>(length);
   const { size } = element;
   for (let i = 0; i < length; i++) {
     const at = offset + i * size;
-    result.push(element.read(view, at, at + size));
+    result[i] = element.read(view, at, at + size);
   }
   return result;
 }

@@ -1,6 +1,7 @@
 import { BpfError } from '../errors.js';
 import type { Codec } from './codec.js';
 import { CACHED_LENGTH, cachedText } from './text-cache.js';
+import { BLOCK, roomFor, stringOf } from './units.js';
 
 /**
  * `char[N]` as text. It ends at the first NUL, or fills the array. Bytes that are not UTF-8 become the lone
@@ -19,15 +20,39 @@ export function cstring(view: DataView, offset: number, length: number): string 
   return length === CACHED_LENGTH ? cachedText(view, offset, decode) : decode(view, offset, length);
 }
 
+/** Code units of the text that is being read: no string is made on the way to the whole one. */
+const few = roomFor(1024);
+
 function decode(view: DataView, offset: number, length: number): string {
-  let result = '';
-  for (let at = offset; at < offset + length; at++) {
+  const end = offset + length;
+  let units = few;
+  let count = 0;
+  for (let at = offset; at < end; ) {
+    // The longest sequence gives two.
+    if (count + 2 > units.length - BLOCK) units = roomFor(units.length * 2, units);
     const byte = view.getUint8(at);
-    if (byte === 0) return result;
-    if (byte >= 0x80) return result + decodeTail(view, at, offset + length);
-    result += String.fromCharCode(byte);
+    if (byte === 0) break;
+    if (byte < 0x80) {
+      units[count++] = byte;
+      at += 1;
+      continue;
+    }
+    const sequence = sequenceLength(view, at, end);
+    if (sequence === 0) {
+      units[count++] = 0xdc00 + byte;
+      at += 1;
+      continue;
+    }
+    let point = byte & (0x7f >> sequence);
+    for (let i = 1; i < sequence; i++) point = (point << 6) | (view.getUint8(at + i) & 0x3f);
+    if (point < 0x10000) units[count++] = point;
+    else {
+      units[count++] = 0xd7c0 + (point >> 10);
+      units[count++] = 0xdc00 + (point & 0x3ff);
+    }
+    at += sequence;
   }
-  return result;
+  return stringOf(units, count);
 }
 
 /** Set while the rest of a text's bytes is for other arms of a union to say. */
@@ -49,6 +74,13 @@ export function keepingRest(write: () => void): void {
  * @throws BpfError `ERR_BPF_RANGE` when it does not fit, or has a NUL inside
  */
 export function putCstring(view: DataView, offset: number, length: number, value: string): void {
+  if (value.length <= length && isPlain(value)) {
+    const { length: count } = value;
+    for (let i = 0; i < count; i++) view.setUint8(offset + i, value.charCodeAt(i));
+    const end = keepsRest ? Math.min(count + 1, length) : length;
+    for (let i = count; i < end; i++) view.setUint8(offset + i, 0);
+    return;
+  }
   const bytes = encode(value);
   if (bytes.length > length) {
     throw new BpfError('ERR_BPF_RANGE', `text of ${bytes.length} bytes does not fit char[${length}]`);
@@ -75,31 +107,9 @@ export function writeRestText(view: DataView, offset: number, value: string): vo
   putCstring(view, offset, Math.max(0, view.byteLength - offset), value);
 }
 
-/** From the first byte that is not ASCII to the NUL or `end`. */
-function decodeTail(view: DataView, start: number, end: number): string {
-  let result = '';
-  let at = start;
-  while (at < end) {
-    const byte = view.getUint8(at);
-    if (byte === 0) break;
-    const length = sequenceLength(view, at, end);
-    if (length === 0) {
-      result += String.fromCharCode(0xdc00 + byte);
-      at += 1;
-      continue;
-    }
-    let point = length === 1 ? byte : byte & (0x7f >> length);
-    for (let i = 1; i < length; i++) point = (point << 6) | (view.getUint8(at + i) & 0x3f);
-    result += String.fromCodePoint(point);
-    at += length;
-  }
-  return result;
-}
-
 /** Bytes of the well-formed UTF-8 sequence at `at` (Unicode table 3-7), 0 when there is none. */
 function sequenceLength(view: DataView, at: number, end: number): number {
   const first = view.getUint8(at);
-  if (first < 0x80) return 1;
   const length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
   if (length === 0 || at + length > end) return 0;
   const second = view.getUint8(at + 1);
@@ -108,6 +118,15 @@ function sequenceLength(view: DataView, at: number, end: number): number {
   if (second < low || second > high) return 0;
   for (let i = 2; i < length; i++) if ((view.getUint8(at + i) & 0xc0) !== 0x80) return 0;
   return length;
+}
+
+/** ASCII without a NUL: one byte a character. */
+function isPlain(value: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (code === 0 || code >= 0x80) return false;
+  }
+  return true;
 }
 
 const encoder = new TextEncoder();
