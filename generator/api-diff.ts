@@ -103,12 +103,13 @@ function structChanges(
   users: Users,
 ): Change[] {
   const subject = users.subject ?? name;
-  const part = (field: string) => (users.direct ? `field ${field}` : `field ${name}.${field}`);
+  const part = (field: string) => (users.direct ? field : field.replace(' ', ` ${name}.`));
   const moved: string[] = [];
   const changes = pairs(was.fields, now.fields).flatMap(([key, old, fresh]): Change[] => {
     if (old === undefined || fresh === undefined) {
       // Whoever writes such a struct must name every field; whoever only reads records need not care.
-      const needed = users.written && fresh?.optional === false;
+      // Whoever tells the arms of a union apart meets one that was not there.
+      const needed = fresh?.arm || (users.written && fresh?.optional === false);
       return presence(subject, part(key), old && fieldType(old), fresh && fieldType(fresh), needed);
     }
     if (fieldType(old) !== fieldType(fresh)) {
@@ -118,7 +119,7 @@ function structChanges(
     if (withoutPlace(old.doc) !== withoutPlace(fresh.doc)) {
       return [changed(subject, `${part(key)} in C`, old.doc, fresh.doc, false)];
     }
-    moved.push(key);
+    moved.push(key.replace(/^field /, ''));
     return [];
   });
   if (was.doc === now.doc && moved.length === 0) return changes;

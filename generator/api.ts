@@ -20,7 +20,12 @@ export interface Item {
 
 /** An exported type: of a struct, of an enum, or another. */
 export type TypeApi =
-  | { readonly kind: 'struct'; readonly doc: string; readonly fields: ReadonlyMap<string, Field> }
+  | {
+      readonly kind: 'struct';
+      readonly doc: string;
+      /** By what one says of them: `field pid`; of unions also `field code of EVENT_EXIT`, `record of EVENT_EXIT`. */
+      readonly fields: ReadonlyMap<string, Field>;
+    }
   | { readonly kind: 'enum'; readonly doc: string; readonly values: ReadonlyMap<string, string> }
   | { readonly kind: 'alias'; readonly doc: string; readonly type: string };
 
@@ -28,5 +33,7 @@ export type TypeApi =
 export interface Field {
   readonly type: string;
   readonly optional: boolean;
+  /** Only there when the union is this arm. */
+  readonly arm: boolean;
   readonly doc: string;
 }

@@ -10,9 +10,10 @@ import {
   ts,
 } from 'ts-morph';
 import type { Api, Item, TypeApi } from './api.js';
+import { aliasOf, docOf, fieldOf, keyOf, nameOf } from './type-shape.js';
 
-// The only file that needs ts-morph, which takes longer to load than everything else here together. It is imported when
-// a skeleton is not what it should be.
+// This file and type-shape.ts need ts-morph, which takes longer to load than everything else here together. They are
+// imported when a skeleton is not what it should be.
 
 /** Text that is no skeleton, with the reason as a sentence's end. */
 export class NotASkeleton extends Error {
@@ -132,11 +133,6 @@ function propertiesIn(literal: ObjectLiteralExpression | undefined): [string, Pr
   );
 }
 
-function keyOf(node: Node): string {
-  const inner = Node.isComputedPropertyName(node) ? node.getExpression() : node;
-  return Node.isStringLiteral(inner) ? inner.getLiteralValue() : inner.getText();
-}
-
 function propertiesOf(symbols: readonly TsSymbol[]): Map<string, TsSymbol> {
   return new Map(symbols.map((symbol) => [symbol.getName(), symbol]));
 }
@@ -150,46 +146,24 @@ function typeText(symbol: TsSymbol | undefined, file: SourceFile): string {
   return text?.replaceAll(/import\("[^"]*"\)\./g, '') ?? 'unknown';
 }
 
-/** The text of the comment before a node. */
-function docOf(node: Node): string {
-  const comment = node.getLeadingCommentRanges().at(-1)?.getText() ?? '';
-  return comment.replace(/^\/\*\*?\s*|\s*\*\/$/g, '').replaceAll(/\s+/g, ' ');
-}
-
 function typesOf(file: SourceFile, live: InterfaceDeclaration): Map<string, TypeApi> {
   const types = new Map<string, TypeApi>();
   for (const statement of file.getStatements()) {
     if (Node.isInterfaceDeclaration(statement) && statement.isExported() && statement !== live) {
       if (statement.getExtends().length > 0 && statement.getMembers().length === 0) continue;
-      types.set(statement.getName(), structOf(statement));
+      const fields = new Map(
+        statement.getProperties().map((property) => [`field ${nameOf(property)}`, fieldOf(property)]),
+      );
+      types.set(statement.getName(), { kind: 'struct', doc: docOf(statement), fields });
     }
     if (!Node.isTypeAliasDeclaration(statement) || !statement.isExported()) continue;
     const name = statement.getName();
     const values = enumValues(file, name);
-    const text = (statement.getTypeNode()?.getText() ?? '').replaceAll(/\s+/g, ' ').replace(/^\| /, '');
-    types.set(
-      name,
-      values === undefined
-        ? { kind: 'alias', doc: docOf(statement), type: text }
-        : { kind: 'enum', doc: docOf(file.getVariableStatement(name) ?? statement), values },
-    );
+    const doc = docOf(file.getVariableStatement(name) ?? statement);
+    if (values !== undefined) types.set(name, { kind: 'enum', doc, values });
+    else types.set(name, aliasOf(statement));
   }
   return types;
-}
-
-function structOf(declaration: InterfaceDeclaration): TypeApi {
-  const fields = declaration.getProperties().map(
-    (property) =>
-      [
-        keyOf(property.getNameNode()),
-        {
-          type: (property.getTypeNode()?.getText() ?? 'unknown').replaceAll(/\s+/g, ' '),
-          optional: property.hasQuestionToken(),
-          doc: docOf(property),
-        },
-      ] as const,
-  );
-  return { kind: 'struct', doc: docOf(declaration), fields: new Map(fields) };
 }
 
 /** The values of `export const Name = { ... } as const`, when there is one. */

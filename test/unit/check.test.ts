@@ -189,7 +189,38 @@ describe('bpfskel check', () => {
       'what types records may have',
       'record_union',
       [[/^( {2}\| ExecEvent .*)\n/m, '']],
-      [expect.stringMatching(/^maps.named: NamedRecord: ExitEvent .* -> ExecEvent .* \(breaking\)$/)],
+      ['maps.named: record of EVENT_EXEC added, ExecEvent (breaking)'],
+    ],
+    [
+      'which records without a tag there may be',
+      'record_union',
+      [[/^ {2}\| Small\n/m, '  | Reply\n']],
+      [
+        'maps.sized: record Small added, Small (breaking)',
+        'maps.sized: record Reply removed, Reply (breaking)',
+      ],
+    ],
+    [
+      'a field of one of several records',
+      'record_union',
+      [['code: number;', 'code: bigint;']],
+      ['maps.named: field ExitEvent.code: bigint -> number (breaking)'],
+    ],
+    [
+      'what a union with a tag is',
+      'tagged_union',
+      [
+        [
+          'typeof EventType.EVENT_EXIT;\n      /** struct { … } exit',
+          'typeof EventType.EVENT_MAX;\n      /** struct { … } exit',
+        ],
+        ['4 bytes at 4 */ pid: number;', '4 bytes at 4 */ pid: bigint;'],
+      ],
+      [
+        expect.stringMatching(/^.*: field (Event\.)?pid: bigint -> number \(breaking\)$/),
+        expect.stringMatching(/^.*: field (Event\.)?exit of EVENT_EXIT added, EventExit \(breaking\)$/),
+        expect.stringMatching(/^.*: field (Event\.)?exit of EVENT_MAX removed, EventExit \(breaking\)$/),
+      ],
     ],
   ])('tells %s', async (_, name, edits, expected) => {
     expect(await lines(name, ...edits)).toEqual(expected);
