@@ -44,7 +44,12 @@ export class RunningExample implements AsyncDisposable {
 
   /** Ctrl-C. Gives the exit status. */
   async interrupt(): Promise<number | null> {
-    this.#child.kill('SIGINT');
+    return await this.end('SIGINT');
+  }
+
+  /** Sends a signal and gives the exit status; null when the signal ended it. */
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    this.#child.kill(signal);
     return await this.ended();
   }
 

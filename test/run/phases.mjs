@@ -75,9 +75,9 @@ async function kernelHere() {
 
 /**
  * What this kernel shows as well as an older one would, and takes minutes in an emulated machine: the examples, but for
- * the one with a kprobe, and the event loop.
+ * those with a kprobe and with security hooks, and the event loop.
  */
-const notEmulated = ['test/kernel/example-!(hello).test.ts', 'test/kernel/kernel-poller.test.ts'];
+const notEmulated = ['test/kernel/example-!(hello|openguard).test.ts', 'test/kernel/kernel-poller.test.ts'];
 
 async function kernelEmulated(version) {
   const share = workspace(`kernel-${version}`);
