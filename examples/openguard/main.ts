@@ -1,6 +1,6 @@
 // Runs a command that can open files in FOLDER alone, besides reading those that programs are made of, and prints what it
 // was denied. It holds for what the command starts, too, and for nobody else; it ends with this program.
-//   node main.js FOLDER [--read PATH]... -- COMMAND [ARGUMENT]...
+//   node main.js FOLDER [--read FOLDER]... -- COMMAND [ARGUMENT]...
 import { spawn } from 'node:child_process';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -22,7 +22,7 @@ const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
   .flatMap((line) => line.split(' ')[4] ?? [])
   .map((path) => path.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))));
 
-/** A path, and what is mounted below it: a folder's files are those of its file system. */
+/** A folder, and what is mounted below it: the kernel's walk upwards ends at the root of a file system. */
 function placesOf(path: string): Place[] {
   const real = realpathSync(path);
   const all = [real, ...mounts.filter((mount) => mount.startsWith(real === '/' ? real : `${real}/`))];
@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   });
   const [folder] = positionals;
   if (folder === undefined || positionals.length > 1 || command === undefined) {
-    console.error('usage: main.js FOLDER [--read PATH]... -- COMMAND [ARGUMENT]...');
+    console.error('usage: main.js FOLDER [--read FOLDER]... -- COMMAND [ARGUMENT]...');
     process.exitCode = 2;
     return;
   }

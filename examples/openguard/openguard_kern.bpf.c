@@ -52,7 +52,7 @@ struct file {
 };
 #pragma clang attribute pop
 
-// A file or folder, whatever the paths to it are called.
+// A folder, or a file of one file system that lies on no other, whatever paths lead there.
 struct place {
 	__u64 device;
 	__u64 inode;

@@ -61,6 +61,9 @@ export class RunningExample implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill('SIGKILL');
+    // What it started may hold the other ends for longer.
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
     await this.#closed;
   }
 }
