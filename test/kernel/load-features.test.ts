@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
   isBpfError,
@@ -119,6 +119,13 @@ describe('a map pinned by name', () => {
     );
   });
 
+  it('makes the directory of its pin', () => {
+    const root = `${pinRoot}/made`;
+    load(only('ask', 'shared'), { pinRoot: root }).destroy();
+    expect(existsSync(`${root}/shared`)).toBe(true);
+    rmSync(root, { recursive: true });
+  });
+
   it('is unpinned when the rest does not load', () => {
     const root = `${pinRoot}/gone`;
     mkdirSync(root);
@@ -130,10 +137,10 @@ describe('a map pinned by name', () => {
   });
 
   it.each([
-    ['/tmp', /^pin map "shared" at \/tmp\/shared: \/tmp is not in a BPF file system: mount -t bpf bpf/],
+    ['/tmp', /^pin map "shared" at \/tmp\/shared: \/tmp is not in a BPF file system .*mount -t bpf bpf/],
     [
       `${pinRoot}/no/such`,
-      /^pin map "shared" at \S+: create the directory \S+\/no\/such first, inside a BPF file system/,
+      /^pin map "shared" at \S+: there is no directory \S+\/no\/such .*Create it, inside a BPF file system/,
     ],
   ])('cannot be pinned in %s, and it says why', (root, sentence) => {
     expect(() => load(only('ask', 'shared'), { pinRoot: root })).toThrow(sentence);

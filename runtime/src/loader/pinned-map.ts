@@ -1,6 +1,7 @@
 import { BpfError, isBpfError, printable } from '../errors.js';
 import type { Fd, MapCreate, MapInfo } from '../kernel/kernel.js';
 import { refusal } from '../link/attach-error.js';
+import { pinAt } from '../link/pin.js';
 import type { MapSpec } from '../object/spec.js';
 import { BPF_F_RDONLY_PROG, BPF_MAP_TYPE } from '../uapi.js';
 import type { Ownership } from './live-object.js';
@@ -32,7 +33,7 @@ export function reuse(ownership: Ownership, spec: MapSpec, path: string, wanted:
 
 /**
  * Pins a new map, until load() fails: then the pin goes again. When another process was faster, its map is the one to
- * use.
+ * use. The directory is made when it is missing (libbpf: bpf_map__pin), and stays.
  */
 export function pinOrReuse(
   ownership: Ownership,
@@ -43,16 +44,14 @@ export function pinOrReuse(
 ): { readonly fd: Fd; readonly reused: boolean } {
   const { kernel } = ownership;
   try {
-    kernel.pin(fd, path);
+    pinAt(kernel, fd, `pin map "${printable(spec.name)}" at ${printable(path)}`, path);
     ownership.onAbandon(() => kernel.unpin(path));
     return { fd, reused: false };
   } catch (error) {
     const faster =
       isBpfError(error) && error.code === 'EEXIST' ? reuse(ownership, spec, path, wanted) : undefined;
     if (faster !== undefined) return { fd: faster, reused: true };
-    // What the kernel layer saw of the directory says more than the errno.
-    const reason = isBpfError(error) && error.hint !== undefined ? { why: error.hint } : undefined;
-    throw refusal(`pin map "${printable(spec.name)}" at ${printable(path)}`, error, reason);
+    throw error;
   }
 }
 
