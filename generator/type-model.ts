@@ -129,7 +129,9 @@ function unionNote(name: string, arms: readonly Field[]): string {
 }
 
 function presence(field: Field): string {
-  return `${propertyAccess('x', field.name)} !== undefined`;
+  const given = `${propertyAccess('x', field.name)} !== undefined`;
+  // Every object has these, also when nobody gave them.
+  return field.name in Object.prototype ? `Object.hasOwn(x, ${quote(field.name)}) && ${given}` : given;
 }
 
 function order({ btf, reached }: Parts, field: Field): number {
