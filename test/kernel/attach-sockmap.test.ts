@@ -5,7 +5,7 @@ import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import { SkMsgProgram, SkSkbProgram } from '../../runtime/src/program/index.js';
 import { BPF_ATTACH_TYPE, BPF_MAP_TYPE, kernelVersion } from '../../runtime/src/uapi.js';
 import { type Counter, loadCounter } from './counter.js';
-import { kernelHas } from './facts.js';
+import './facts.js';
 import { expectRefusal, linkContract } from './link-contract.js';
 import { receive, sendText, TcpPair } from './sockets.js';
 
@@ -66,7 +66,7 @@ for (const [how, over] of [
   for (const section of ['sk_msg', 'sk_skb/stream_verdict', 'sk_skb/verdict', 'sk_skb/stream_parser']) {
     linkContract({
       name: `SEC("${section}")${how}`,
-      pins: how === '' && kernelHas.sockmapLinks,
+      pins: how === '' && hasLinks,
       load: () => {
         const counter = loadCounter(section, SK_PASS, over);
         return section === 'sk_skb/stream_parser' ? besideVerdict(counter) : counter;
@@ -80,7 +80,7 @@ for (const [how, over] of [
 
 linkContract({
   name: 'SEC("sk_skb") in a role that the call says',
-  pins: kernelHas.sockmapLinks,
+  pins: hasLinks,
   load: () => loadCounter('sk_skb', SK_PASS),
   attach: ({ handle }) => new SkSkbProgram(handle).attach(map, { role: 'verdict' }),
   trigger,

@@ -73,7 +73,6 @@ function facts() {
     /** Programs on devices by bpf_link. */
     tcx: kernel.version >= kernelVersion(6, 6),
     netfilter: kernel.version >= kernelVersion(6, 4),
-    sockmapLinks: kernel.version >= kernelVersion(6, 10),
     /** One program several times at one raw tracepoint. */
     repeatedRawTracepoints: kernel.version >= kernelVersion(6, 10),
     manyKprobes: takesManyKprobes(kernel),
@@ -100,7 +99,6 @@ export const kernelHas = isRoot
       uprobeSessions: false,
       tcx: false,
       netfilter: false,
-      sockmapLinks: false,
       kprobes: false,
       fentry: false,
       lsm: false,

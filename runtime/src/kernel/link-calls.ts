@@ -172,7 +172,7 @@ export type PerfEventInfo =
     }
   | {
       readonly kind: 'event';
-      /** `type` and `config` of perf_event_open(2). */
+      /** `type` and `config` of perf_event_open(2), as the kernel has them: clocks have got a type of their own. */
       readonly eventType: number;
       readonly config: bigint;
       readonly cookie?: bigint;
