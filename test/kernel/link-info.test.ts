@@ -22,6 +22,10 @@ const tellsAll = kernel.version >= kernelVersion(6, 17);
 const since = (major: number, minor: number) => kernel.version >= kernelVersion(major, minor);
 const testdata = (name: string) => fileURLToPath(new URL(`../testdata/${name}.o`, import.meta.url));
 
+/** For kernels that do not tell how they were built. */
+const kconfig =
+  kernel.buildConfig() === undefined ? 'CONFIG_BPF_SYSCALL=y\nCONFIG_HZ=250\nCONFIG_NO_SUCH_THING=n\n' : '';
+
 const netkit = `bsi${process.pid}`;
 const hasNetkit = spawnSync('ip', ['link', 'add', netkit, 'type', 'netkit']).status === 0;
 let cgroup: TestCgroup;
@@ -123,10 +127,10 @@ const cases: readonly Case[] = [
   {
     name: 'netkit',
     when: hasNetkit,
-    section: 'netkit/peer',
+    section: 'netkit/primary',
     answer: -1,
     attach: ({ handle }) => new programs.NetkitProgram(handle).attach(netkit),
-    always: () => ({ type: 'netkit', ifindex: device(netkit), attachType: 'NETKIT_PEER' }),
+    always: () => ({ type: 'netkit', ifindex: device(netkit), attachType: 'NETKIT_PRIMARY' }),
   },
   {
     name: 'netfilter',
@@ -313,7 +317,7 @@ describe('the kernel tells of a link of', () => {
     for (const program of object.progs.values()) program.autoload = false;
     for (const map of object.maps.values())
       map.autocreate = map.name === '.rodata' || wanted.includes(map.name);
-    using live = object.load();
+    using live = object.load({ kconfig });
     const map = (name: string) => live.maps.get(name) as unknown as StructOpsMap;
     using link = map('by_link').attach();
     expect(link.info()).toMatchObject({ type: 'struct_ops', progId: 0, mapId: map('by_link').info().id });

@@ -165,6 +165,17 @@ describe.runIf(arenas)('an arena', () => {
   });
 });
 
+const schedulers = kernelTypes().vmlinux.find('bpf_struct_ops_sched_ext_ops', 'struct') !== undefined;
+describe.runIf(!schedulers)('a scheduler', () => {
+  it('is refused by a kernel that has none, which says what it takes', () => {
+    const before = descriptors();
+    expect(() => openObject(testdata('sched_ext.o')).load()).toThrow(
+      /^create map "scheduler": this kernel.* has no struct_ops of type sched_ext_ops.*CONFIG_SCHED_CLASS_EXT/,
+    );
+    expect(descriptors()).toBe(before);
+  });
+});
+
 describe.runIf(structOps)('a congestion control', () => {
   const programs = ['ssthresh', 'cong_avoid', 'undo_cwnd'];
   it.each([

@@ -60,6 +60,60 @@ const dataOf = (recorded: RecordedKernel, name: string): DataView => {
   throw new Error(`${name} has no value`);
 };
 
+describe('a scheduler (sched_ext_ops)', () => {
+  const types = '/sys/kernel/btf/vmlinux';
+  const open = () => new OpenObject('sched_ext', parseObject(testObject('sched_ext.o')));
+  const refused = (version: string, config?: string) => {
+    const { kernel, fake } = recordedKernel({
+      version,
+      btf: kernelWith().kernel.readFile(types) ?? new Uint8Array(),
+    });
+    if (config !== undefined) fake.setFile(`/boot/config-${fake.release}`, config);
+    return () => load(open(), kernel);
+  };
+  it.each([
+    [
+      '6.6',
+      undefined,
+      'this kernel has no struct_ops of type sched_ext_ops: they came with Linux 6.12 (CONFIG_SCHED_CLASS_EXT), and this is 6.6.0-fake',
+    ],
+    [
+      '6.12',
+      '# CONFIG_SCHED_CLASS_EXT is not set\n',
+      'this kernel, 6.12.0-fake, has no struct_ops of type sched_ext_ops: it was built without CONFIG_SCHED_CLASS_EXT',
+    ],
+    [
+      '6.18',
+      undefined,
+      'this kernel, 6.18.0-fake, has no struct_ops of type sched_ext_ops: they take Linux 6.12 with CONFIG_SCHED_CLASS_EXT',
+    ],
+  ])('is refused by Linux %s without them, which says since when there are (%s)', (version, config, why) => {
+    expect(refused(version, config)).toThrow(`create map "scheduler": ${why}`);
+    expect(refused(version, config)).toThrow(NotSupportedError);
+    expect(refused(version, config)).toThrow(expect.objectContaining({ since: '6.12' }));
+  });
+
+  it('gets a map where they are', () => {
+    const b = new BtfBuilder();
+    const int = b.int('int', 4);
+    const ops = b.struct('sched_ext_ops', 136, [
+      { name: 'init', type: b.ptr(b.prototype(int, [])), at: 0 },
+      { name: 'name', type: b.array(b.int('char', 1), 128), at: 8 },
+    ]);
+    b.struct('bpf_struct_ops_sched_ext_ops', 64 + 136, [
+      { name: 'common', type: int, at: 0 },
+      { name: 'data', type: ops, at: 64 },
+    ]);
+    const recorded = recordedKernel({ btf: b.bytes() });
+    using live = load(open(), recorded.kernel);
+    live.attach();
+    expect(recorded.fake.links).toMatchObject([
+      { attachType: BPF_ATTACH_TYPE.STRUCT_OPS, target: 'scheduler' },
+    ]);
+    expect(live.links.get('scheduler')?.info()).toMatchObject({ type: 'struct_ops' });
+  });
+});
+
 describe('a struct_ops map', () => {
   it('has the kernel’s type and size, and wants a link', () => {
     const recorded = kernelWith();

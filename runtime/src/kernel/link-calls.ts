@@ -240,7 +240,7 @@ export interface TcxLinkInfo extends AnyLinkInfo {
 /** An end of a netkit pair. */
 export interface NetkitLinkInfo extends AnyLinkInfo {
   readonly type: 'netkit';
-  /** Index of the primary device in its network namespace; 0 when it is gone. */
+  /** Index of the device whose packets the program sees, in its network namespace; 0 when it is gone. */
   readonly ifindex: number;
   readonly attachType: AttachType;
 }

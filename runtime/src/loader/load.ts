@@ -85,7 +85,7 @@ function build(
   const { spec } = object;
   const kconfig = object.data.get('.kconfig');
   const externs = resolveExterns(spec, kernel, types, { kconfig, user: options.kconfig ?? '' });
-  const structOps = matchAllStructOps(object, types);
+  const structOps = matchAllStructOps(object, types, kernel);
   const wanted = [...object.progs.values()].filter((program) => program.autoload);
   const plans = wanted.map((open) => {
     const functions = assemble(spec, open.spec).placements.map(({ fn }) => fn);

@@ -2,11 +2,13 @@ import type { Btf } from '../btf/btf.js';
 import type { BtfComposite, BtfMember } from '../btf/types.js';
 import { essentialName } from '../core/names.js';
 import { BpfError, NotSupportedError, printable } from '../errors.js';
+import type { Kernel } from '../kernel/kernel.js';
 import type { MapSpec } from '../object/spec.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
 import type { AttachTarget, FoundType, KernelTypes, ModuleFd } from './kernel-types.js';
 import type { LoadedProgram } from './live-parts.js';
 import type { OpenMap, OpenObject, OpenProgram } from './open-object.js';
+import { whyNoStructOps } from './why-no-struct-ops.js';
 
 /** A struct_ops map as the kernel wants it: the object's struct laid out as the kernel's. */
 export interface KernelStructOps {
@@ -36,12 +38,12 @@ export interface Callback {
  * Matches the struct_ops maps that are to be created with the kernel's types, and sets which of their programs load
  * (libbpf: bpf_object__init_kern_struct_ops_maps, bpf_object_adjust_struct_ops_autoload).
  */
-export function matchAllStructOps(object: OpenObject, types: KernelTypes): StructOpsMaps {
+export function matchAllStructOps(object: OpenObject, types: KernelTypes, kernel: Kernel): StructOpsMaps {
   adjustStructOpsPrograms(object);
   const maps = [...object.maps.values()].filter(
     ({ spec, autocreate }) => spec.origin === 'struct_ops' && autocreate,
   );
-  return new Map(maps.map((map) => [map.name, matchStructOps(object, map, types)]));
+  return new Map(maps.map((map) => [map.name, matchStructOps(object, map, types, kernel)]));
 }
 
 /** Descriptors of the programs into the values of struct_ops maps, which attaching hands over (bpf_map_prepare_vdata). */
@@ -79,7 +81,7 @@ function adjustStructOpsPrograms(object: OpenObject): void {
  * another order; what it lacks must be zero (libbpf: bpf_map__init_kern_struct_ops).
  * @throws NotSupportedError naming the member that does not fit
  */
-function matchStructOps(object: OpenObject, map: OpenMap, types: KernelTypes): KernelStructOps {
+function matchStructOps(object: OpenObject, map: OpenMap, types: KernelTypes, host: Kernel): KernelStructOps {
   const { btf } = object.spec;
   const bytes = object.data.get(map.name);
   const local = btf?.resolve(map.spec.valueTypeId);
@@ -88,7 +90,7 @@ function matchStructOps(object: OpenObject, map: OpenMap, types: KernelTypes): K
       errno: 22,
     });
   }
-  const kernel = kernelTypes(map.spec, local.name, types);
+  const kernel = kernelTypes(map.spec, local.name, types, host);
   const matcher = new Matcher(object, map, { btf, struct: local, bytes }, kernel);
   local.members.forEach((member, index) => {
     matcher.match(member, index);
@@ -137,18 +139,18 @@ interface KernelStruct {
   readonly dataOffset: number;
 }
 
-function kernelTypes(spec: MapSpec, localName: string, types: KernelTypes): KernelStruct {
+function kernelTypes(spec: MapSpec, localName: string, types: KernelTypes, kernel: Kernel): KernelStruct {
   const name = essentialName(localName);
   const found = types.find(`bpf_struct_ops_${name}`, 'struct');
   const value = found?.btf.type(found.id);
   const structId = found && structOf(found, name);
   const struct = structId === undefined ? undefined : found?.btf.type(structId);
   if (found === undefined || value?.kind !== 'struct' || struct?.kind !== 'struct') {
-    throw new NotSupportedError(
-      `struct_ops ${name}`,
-      `create map "${printable(spec.name)}": this kernel has no struct_ops of type ${printable(name)}`,
-      { errno: 3 },
-    );
+    const { why, since } = whyNoStructOps(kernel, name);
+    throw new NotSupportedError(`struct_ops ${name}`, `create map "${printable(spec.name)}": ${why}`, {
+      errno: 3,
+      ...(since === undefined ? {} : { since }),
+    });
   }
   const data = value.members.find(({ type }) => type === struct.id);
   if (data === undefined) {
