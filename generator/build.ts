@@ -8,7 +8,7 @@ import { type GenArguments, skeletonFile } from './gen.js';
 import { CommandError, explained, report, within } from './report.js';
 
 /** `bpfskel build`. */
-export interface BuildArguments extends Omit<GenArguments, 'object' | 'output'> {
+export interface BuildArguments extends Omit<GenArguments, 'object' | 'output' | 'arch'> {
   readonly sources: readonly string[];
   readonly include: readonly string[];
   readonly define: readonly string[];

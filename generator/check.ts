@@ -50,6 +50,11 @@ export async function check(given: CheckArguments): Promise<Verdict> {
     within(`check ${skeleton}`, () => readInput(skeleton)),
   );
   refuseNewer(skeleton, committed.header);
+  if (committed.header.options.includes('--arch')) {
+    throw new CommandError(
+      `check ${skeleton}: it has an object for each of several architectures, which check does not compare; generate it again`,
+    );
+  }
   const bytes = within(`check ${object}`, () => readInput(object));
   if (looksGenerated(bytes)) {
     throw new UsageError(

@@ -31,15 +31,21 @@ function commandLine(finished: (status: number) => void, dash: boolean) {
     .scriptName('bpfskel')
     .usage('$0 <command>\n\nTypeScript skeletons from compiled BPF objects.')
     .command(
-      'gen <object>',
+      'gen [object]',
       'write a typed skeleton of a BPF object to standard output',
       (command) =>
         generation(command)
           .positional('object', {
             type: 'string',
-            demandOption: true,
-            describe: 'object file, or - for standard input',
-            coerce,
+            describe: 'object file, or - for standard input; none with --arch',
+            coerce: (path: string | undefined) => (path === undefined ? undefined : coerce(path)),
+          })
+          .option('arch', {
+            type: 'string',
+            array: true,
+            nargs: 1,
+            describe:
+              'ARCH=OBJECT, each: embed an object for each architecture, and load the one of the process',
           })
           .option('output', {
             alias: 'o',
@@ -47,8 +53,14 @@ function commandLine(finished: (status: number) => void, dash: boolean) {
             requiresArg: true,
             describe: 'write to this file, whole or not at all',
           })
-          .example('$0 gen hello.bpf.o > hello.skel.ts', ''),
-      (given) => within(`gen ${given.object}`, () => gen(given)),
+          .example('$0 gen hello.bpf.o > hello.skel.ts', '')
+          .example('$0 gen --arch x86=probe.x86.o --arch arm64=probe.arm64.o -o probe.skel.ts', '')
+          .check(({ object, arch }) => {
+            if (object === undefined && arch === undefined)
+              throw new UsageError('gen: which object? bpfskel gen OBJECT');
+            return true;
+          }),
+      ({ object = '', ...given }) => within(`gen ${object}`.trimEnd(), () => gen({ ...given, object })),
     )
     .command(
       'build <sources..>',

@@ -1,6 +1,7 @@
 import { basename, dirname, relative, resolve, sep } from 'node:path';
+import { type ArchitectureObject, architectureObjects, commonName } from './architectures.js';
 import { readInput, writeAll, writeOutput } from './files.js';
-import { type GenerateOptions, generateFile } from './generate.js';
+import { type GenerateOptions, generateFile, generateForEach } from './generate.js';
 import { identifier, objectName } from './names.js';
 import { within } from './report.js';
 import type { Wide } from './types.js';
@@ -8,8 +9,10 @@ import { UsageError } from './usage.js';
 
 /** `bpfskel gen`, as given on the command line. */
 export interface GenArguments {
-  /** The object file, or `-` for standard input. */
+  /** The object file, or `-` for standard input; empty with `arch`. */
   readonly object: string;
+  /** `ARCH=OBJECT`, each: objects of one source for several architectures. */
+  readonly arch?: readonly string[] | undefined;
   readonly output?: string | undefined;
   readonly name?: string | undefined;
   readonly u64?: string | undefined;
@@ -39,8 +42,33 @@ export function skeletonText(given: GenArguments): string {
 
 /** The same as the bytes of a file. */
 export function skeletonFile(given: GenArguments): Buffer {
+  if ((given.arch ?? []).length > 0) return fileForEach(given, architectureObjects(given.arch ?? []));
   const options = generateOptions(given);
   return generateFile(readInput(given.object), options);
+}
+
+function fileForEach(given: GenArguments, objects: readonly ArchitectureObject[]): Buffer {
+  if (given.object !== '') {
+    throw new UsageError(
+      'gen: an object, or objects with --arch: give each with the architecture that it is for',
+    );
+  }
+  const name = given.name ?? commonName(objects);
+  if (name === undefined) {
+    throw new UsageError('gen: the objects have no name in common; give the skeleton one with --name');
+  }
+  const files = objects.map(({ arch, path }) => ({
+    arch,
+    bytes: within(path, () => readInput(path)),
+    source: basename(path),
+    objectPath: objectPath({ ...given, object: path }),
+  }));
+  const options = generateOptions({ ...given, object: `${name}.o`, name: identifier(name) });
+  return generateForEach(files, {
+    ...options,
+    source: files.map(({ source }) => source).join(' and '),
+    arch: files.map(({ arch, source }) => `${arch}=${source}`),
+  });
 }
 
 /** What these arguments ask for. Throws UsageError for what makes no sense. */

@@ -1,9 +1,11 @@
-import { parseObject } from '@bpfskel/runtime/inspect';
+import { architectureOf, BpfError, type ObjectSpec, parseObject, printable } from '@bpfskel/runtime/inspect';
 import { optionsText, sealed, unsealed } from './header.js';
-import { type SkeletonOptions, skeletonModel } from './model.js';
+import { type SkeletonModel, type SkeletonOptions, skeletonModel } from './model.js';
 import { comment, quote } from './quote.js';
 import { render } from './render.js';
+import { differences } from './same-api.js';
 import { stripDebug } from './strip.js';
+import { UsageError } from './usage.js';
 import { version } from './version.js';
 
 /** What `gen` is asked for. */
@@ -14,6 +16,18 @@ export interface GenerateOptions extends SkeletonOptions {
   readonly embed: 'base64' | 'file';
   /** Where the object lies as seen from the skeleton, with `/` between folders; for `embed: 'file'`. */
   readonly objectPath: string;
+  /** `ARCH=OBJECT`, each, where there are several objects. */
+  readonly arch?: readonly string[];
+}
+
+/** An object file among several of one skeleton. */
+export interface ObjectFile {
+  readonly bytes: Uint8Array;
+  /** Node's name of the architecture that it is for. */
+  readonly arch: string;
+  /** As {@link GenerateOptions.source} and `objectPath`. */
+  readonly source: string;
+  readonly objectPath: string;
 }
 
 /** The skeleton of an object file, as text. The same bytes and options give the same text. */
@@ -23,20 +37,75 @@ export function generate(bytes: Uint8Array, options: GenerateOptions): string {
 
 /** The same as the bytes of a file. */
 export function generateFile(bytes: Uint8Array, options: GenerateOptions): Buffer {
-  const spec = parseObject(bytes);
-  const model = skeletonModel(spec, options);
+  const model = skeletonModel(parseObject(bytes), options);
+  return fileOf(model, options, [embedded(bytes, options.objectPath, options)]);
+}
+
+/**
+ * The skeleton of objects that were compiled from one source for several architectures: one API, and each object.
+ * @throws BpfError ERR_BPF_ARCH for an object that was compiled for another architecture, ERR_BPF_LAYOUT when they differ in
+ * what a skeleton states
+ */
+export function generateForEach(objects: readonly ObjectFile[], options: GenerateOptions): Buffer {
+  const architectures = objects.map(({ arch }) => arch);
+  const models = objects.map((object) => {
+    const spec = parseObject(object.bytes);
+    refuseForeign(object, spec);
+    return skeletonModel(spec, { ...options, architectures });
+  });
+  const [first, ...others] = models;
+  if (first === undefined) throw new UsageError('gen: no object is named');
+  others.forEach((model, index) => {
+    refuseDifferent(first, model, [objects[0], objects[index + 1]]);
+  });
+  const embedding = objects.map(({ bytes, objectPath }) => embedded(bytes, objectPath, options));
+  return fileOf(first, options, embedding);
+}
+
+function fileOf(model: SkeletonModel, options: GenerateOptions, objects: readonly string[]): Buffer {
   const text = render({
     ...model,
     version,
     source: comment(options.source),
     options: optionsText(options),
     checksum: unsealed,
-    object:
-      options.embed === 'base64'
-        ? `'${base64(stripDebug(bytes))}'`
-        : `new URL(${quote(relativeUrl(options.objectPath))}, import.meta.url)`,
+    objects: model.elves.map((elf, index) => ({ elf, object: objects[index] ?? '' })),
   });
   return sealed(text);
+}
+
+/** What the constant of an object is initialised with. */
+function embedded(bytes: Uint8Array, path: string, { embed }: GenerateOptions): string {
+  return embed === 'base64'
+    ? `'${base64(stripDebug(bytes))}'`
+    : `new URL(${quote(relativeUrl(path))}, import.meta.url)`;
+}
+
+function refuseForeign({ arch, source }: ObjectFile, { btf }: ObjectSpec): void {
+  const compiled = btf && architectureOf(btf);
+  if (compiled === undefined || compiled.arch === arch) return;
+  throw new BpfError(
+    'ERR_BPF_ARCH',
+    `--arch ${arch}: ${printable(source)} was compiled for ${compiled.arch}: its struct ${compiled.struct} has the registers of that`,
+  );
+}
+
+/** How many differences are told. */
+const TOLD = 5;
+
+function refuseDifferent(
+  one: SkeletonModel,
+  other: SkeletonModel,
+  objects: readonly [ObjectFile | undefined, ObjectFile | undefined],
+): void {
+  const [oneName, otherName] = objects.map((object) => printable(object?.source ?? ''));
+  const found = differences(one, other, [oneName ?? '', otherName ?? '']);
+  if (found.length === 0) return;
+  const more = found.length > TOLD ? `; and ${found.length - TOLD} more` : '';
+  throw new BpfError(
+    'ERR_BPF_LAYOUT',
+    `${oneName} and ${otherName} cannot share a skeleton: ${found.slice(0, TOLD).join('; ')}${more}`,
+  );
 }
 
 function base64({ buffer, byteOffset, byteLength }: Uint8Array): string {

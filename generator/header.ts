@@ -25,6 +25,7 @@ export function optionsText(options: GenerateOptions): string {
     ...(name === objectName(comment(source)) ? [] : ['--name', name]),
     ...(u64 === 'bigint' ? [] : ['--u64', u64]),
     ...(embed === 'base64' ? [] : ['--embed', embed]),
+    ...(options.arch ?? []).flatMap((object) => ['--arch', object]),
     ...[...records].flatMap(([map, type]) => ['--record', `${map}=${type}`]),
     ...[...(unions ?? [])].flatMap(([struct, tag]) => ['--union', `${struct}=${tag}`]),
     ...types.flatMap((type) => ['--type', type]),

@@ -65,16 +65,20 @@ export interface SkeletonModel {
   readonly uses: Readonly<
     Record<'skeleton' | 'Description' | 'LiveSkeleton' | 'OpenSkeleton' | 'Skeleton', string>
   >;
-  /** Local name of what turns the embedded text, or the file beside the skeleton, into bytes. */
-  readonly decode: string;
-  /** The constant that holds the embedded object. */
-  readonly elf: string;
+  /** The expression that gives the object's bytes. */
+  readonly bytes: string;
+  /** The constants that hold the embedded objects: one, or one for each architecture. */
+  readonly elves: readonly string[];
 }
 
 /** Everything of an object that a skeleton states. The same for the same bytes and options, on every system. */
 export function skeletonModel(
   spec: ObjectSpec,
-  options: SkeletonOptions & { readonly embed: 'base64' | 'file' },
+  options: SkeletonOptions & {
+    readonly embed: 'base64' | 'file';
+    /** Node's names of what the objects are for, when there are several. */
+    readonly architectures?: readonly string[];
+  },
 ): SkeletonModel {
   const scope = new Scope();
   // Order decides who keeps a name that several want: the skeleton, then C's types, then imports.
@@ -107,7 +111,13 @@ export function skeletonModel(
     Skeleton: imports.type('Skeleton'),
   };
   const decode = imports.value(options.embed === 'base64' ? 'decodeBase64' : 'readObjectFile');
+  const { architectures = [] } = options;
+  const choose = architectures.length > 0 ? imports.value('byArchitecture') : '';
   const { values, types } = imports.specifiers();
+  const description = scope.claim('description');
+  const objects = architectures.map((arch) => ({ arch, elf: scope.claim(`ELF_${arch.toUpperCase()}`) }));
+  const elves = objects.length > 0 ? objects.map(({ elf }) => elf) : [scope.claim('ELF')];
+  const each = objects.map(({ arch, elf }) => `${arch}: () => ${decode}(${elf})`);
   return {
     name,
     quotedName: quote(options.name),
@@ -115,11 +125,11 @@ export function skeletonModel(
     liveType,
     ...model,
     uses,
-    decode,
     typeImports: types,
     valueImports: values,
-    description: scope.claim('description'),
-    elf: scope.claim('ELF'),
+    description,
+    bytes: choose === '' ? `() => ${decode}(${elves.join()})` : `${choose}({ ${each.join(', ')} })`,
+    elves,
   };
 }
 

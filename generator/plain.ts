@@ -10,7 +10,7 @@ export function plainGen(args: readonly string[]): number | undefined {
   const plain = plainGenArguments(args);
   if (plain === undefined) return undefined;
   try {
-    within(`gen ${plain.object}`, () => gen(plain));
+    within(`gen ${plain.object}`.trimEnd(), () => gen(plain));
     return 0;
   } catch (error) {
     return report(error);
@@ -25,6 +25,7 @@ export function plainGenArguments(args: readonly string[]): GenArguments | undef
       allowPositionals: true,
       options: {
         output: { type: 'string', short: 'o' },
+        arch: { type: 'string', multiple: true },
         name: { type: 'string' },
         u64: { type: 'string' },
         embed: { type: 'string' },
@@ -34,6 +35,7 @@ export function plainGenArguments(args: readonly string[]): GenArguments | undef
       },
     });
     const [object, ...more] = positionals;
+    if (object === undefined && values.arch !== undefined) return { object: '', ...values };
     return object === undefined || object === '' || more.length > 0 ? undefined : { object, ...values };
   } catch (error) {
     if (error instanceof TypeError) return undefined;

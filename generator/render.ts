@@ -10,8 +10,8 @@ export interface RenderedModel extends SkeletonModel {
   /** The options of `gen` that made it, unless they are the default. */
   readonly options: string;
   readonly checksum: string;
-  /** The expression `elf` is initialised with. */
-  readonly object: string;
+  /** The constants that hold the objects, and what they are initialised with. */
+  readonly objects: readonly { readonly elf: string; readonly object: string }[];
 }
 
 type Template = (model: RenderedModel) => string;

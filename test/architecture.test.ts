@@ -83,7 +83,7 @@ const ladder: readonly (readonly RegExp[])[] = [
   [/^(program|map)\//, /^codegen\/description\.ts$/],
   [/^loader\//],
   [/^(skeleton|open|open-link|open-map|symbols|trace-pipe|verify)\.ts$/],
-  [/^codegen\/(v\d+|object-file)\.ts$/, /^(inspect|index|public-kinds)\.ts$/],
+  [/^codegen\/(v\d+|object-file|by-architecture)\.ts$/, /^(inspect|index|public-kinds)\.ts$/],
 ];
 
 /** Beside the ladder: what these may import. */

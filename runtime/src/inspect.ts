@@ -9,6 +9,7 @@ export { relocationText } from './core/relocate.js';
 export { BpfError, isBpfError, MalformedError, printable } from './errors.js';
 export { errnoName } from './kernel/errno.js';
 export { mapKindOf, mapKinds } from './map/kinds.js';
+export { architectureOf } from './object/architecture.js';
 export { sectionIdentifier } from './object/globals.js';
 export { kernelMapName, libbpfMapName } from './object/maps.js';
 export { parseObject } from './object/parse.js';

@@ -1,5 +1,6 @@
 import type { Description, LiveGlobals, MapOf, OpenGlobals, ProgramOf } from './codegen/description.js';
 import { BpfError, printable } from './errors.js';
+import type { Kernel } from './kernel/kernel.js';
 import type { Link } from './link/link.js';
 import type { AttachOptions, AttachReport } from './loader/attach-report.js';
 import { globalSections, liveGlobals, openGlobals } from './loader/globals.js';
@@ -81,22 +82,20 @@ export type LiveSkeleton<D extends Description> = {
 export function skeleton<const D extends Description>(
   description: D,
 ): Skeleton<OpenSkeleton<D, LiveSkeleton<D>>, LiveSkeleton<D>> {
-  let bytes: Uint8Array | undefined;
-  let spec: ObjectSpec | undefined;
-  // The object never changes, so it is decoded and parsed once a process.
-  const elf = () => {
-    bytes ??= description.elf();
-    return bytes;
-  };
-  const parsed = (): ObjectSpec => {
-    if (spec !== undefined) return spec;
-    const fresh = parseNamed(elf(), description.name);
-    checkLayout(description, fresh);
-    spec = fresh;
-    return fresh;
+  // The object never changes, so it is decoded and parsed once a process; the one for each architecture that is asked for.
+  const elves = new Map<string | undefined, Uint8Array>();
+  const specs = new Map<string | undefined, ObjectSpec>();
+  const elf = (arch?: string) => remembered(elves, arch, () => description.elf(arch));
+  const parsed = (kernel: Kernel | undefined) => {
+    const arch = description.elf.length === 0 ? undefined : kernel?.arch;
+    return remembered(specs, arch, () => {
+      const fresh = parseNamed(elf(arch), description.name);
+      checkLayout(description, fresh);
+      return fresh;
+    });
   };
   const open = (options?: KernelLoadOptions) =>
-    openSkeleton(description, new LoadableObject(description.name, parsed(), options));
+    openSkeleton(description, new LoadableObject(description.name, parsed(options?.kernel), options));
   return {
     objectName: description.name,
     open,
@@ -111,6 +110,12 @@ export function skeleton<const D extends Description>(
     },
     elfBytes: () => elf().slice(),
   };
+}
+
+function remembered<K, V>(known: Map<K, V>, key: K, make: () => V): V {
+  const value = known.get(key) ?? make();
+  known.set(key, value);
+  return value;
 }
 
 function openSkeleton<D extends Description>(

@@ -9,6 +9,13 @@ for case in "$@"; do
   target=bpf
   [ "${case%/}" = big_endian ] && target=bpfeb
   mkdir -p "$out/$case"
-  (cd "$case" && clang-19 -g -O2 -target "$target" -I/usr/include/x86_64-linux-gnu -fdebug-prefix-map="$PWD=." \
-    -fdebug-compilation-dir=. -Wno-c2x-extensions -c in.bpf.c -o "$out/$case/in.bpf.o")
+  compile() (cd "$case" && clang-19 -g -O2 -target "$target" -I/usr/include/x86_64-linux-gnu -fdebug-prefix-map="$PWD=." \
+    -fdebug-compilation-dir=. -Wno-c2x-extensions "${@:2}" -c in.bpf.c -o "$out/$case/$1")
+  if [ "${case%/}" = architectures ]; then
+    compile in.x86.bpf.o -D__TARGET_ARCH_x86
+    compile in.arm64.bpf.o -D__TARGET_ARCH_arm64
+    compile other.arm64.bpf.o -D__TARGET_ARCH_arm64 -DOTHER_LAYOUT
+  else
+    compile in.bpf.o
+  fi
 done

@@ -116,7 +116,8 @@ describe('a command line that', () => {
   test.each([
     ['is empty', [], 2, 'which command?'],
     ['misspells a command', ['gne', 'x.o'], 2, 'unknown command "gne"; did you mean gen?'],
-    ['names no object', ['gen'], 2, 'Not enough non-option arguments'],
+    ['names no object', ['gen'], 2, 'which object? bpfskel gen OBJECT'],
+    ['names an object twice', ['gen', object, '--arch', 'x86=a.o'], 2, 'an object, or objects with --arch'],
     ['names two objects', ['gen', 'a.o', 'b.o'], 2, 'Unknown argument: b.o'],
     ['has an unknown option', ['gen', object, '--fast'], 2, 'Unknown argument: fast'],
     ['has a wrong choice', ['gen', object, '--u64', 'string'], 2, '--u64 takes bigint or number'],
@@ -243,6 +244,7 @@ describe('the short way to read the arguments of gen', () => {
     [['x.o', '--output=y.ts', '--u64', 'number'], { object: 'x.o', output: 'y.ts', u64: 'number' }],
     [['x.o', '--record', 'a=b', '--record', 'c=d'], { object: 'x.o', record: ['a=b', 'c=d'] }],
     [['-'], { object: '-' }],
+    [['--arch', 'x86=a.o', '--arch', 'arm64=b.o'], { object: '', arch: ['x86=a.o', 'arm64=b.o'] }],
   ])('understands %j', (args, expected) => {
     expect(plainGenArguments(args)).toEqual(expected);
   });

@@ -39,8 +39,8 @@ export interface Description {
   readonly globals: Readonly<Record<string, Readonly<Record<string, AnyGlobal>>>>;
   /** What can be set of struct_ops maps before load, by map. */
   readonly structOps?: Readonly<Record<string, Readonly<Record<string, AnyGlobal | Callback>>>>;
-  /** The object's bytes. */
-  readonly elf: () => Uint8Array;
+  /** The object's bytes; of the one for `arch`, Node's name of an architecture, where there are several. */
+  readonly elf: (arch?: string) => Uint8Array;
 }
 
 /** Sections that load() makes read-only, and the one that it fills. */

@@ -52,5 +52,6 @@ export type { BpfMap, MapKind, MapShape } from '../map/map.js';
 export * from '../program/index.js';
 export type { Program, ProgramKind, ProgramShape } from '../program/program.js';
 export { type LiveSkeleton, type OpenSkeleton, type Skeleton, skeleton } from '../skeleton.js';
+export { byArchitecture } from './by-architecture.js';
 export { at, type Callback, callback, type Description, type Global } from './description.js';
 export { readObjectFile } from './object-file.js';

@@ -1,6 +1,7 @@
 import { BpfError, printable } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { failAfter } from '../link/release.js';
+import { refuseForeignRegisters } from './architecture.js';
 import { assemble, type Placement } from './assemble.js';
 import { contextArguments } from './context-arguments.js';
 import { createMaps } from './create-maps.js';
@@ -62,6 +63,7 @@ export interface InternalLoadOptions extends LoadOptions {
 export function load(object: OpenObject, kernel: Kernel, options: InternalLoadOptions = {}): LiveObject {
   object.assertOpen('load');
   refuseForeignByteOrder(object, kernel);
+  refuseForeignRegisters(object, kernel);
   const ownership = new Ownership(kernel, object.name);
   const types = new KernelTypes(kernel, options.kernelBtf, options.onWarning);
   try {

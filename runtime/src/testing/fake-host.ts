@@ -29,6 +29,8 @@ export interface FakeKernelOptions {
   readonly online?: readonly number[];
   /** Bytes; 4096 by default. */
   readonly pageSize?: number;
+  /** Node's name of an architecture; `x64` by default. */
+  readonly arch?: string;
   /** `6.12` (the default) or `5.4.0`: what is newer than that is refused as that kernel would. */
   readonly version?: string;
   /**
@@ -42,7 +44,7 @@ export interface FakeKernelOptions {
 export abstract class FakeHost {
   readonly version: number;
   readonly release: string;
-  readonly arch = 'x64';
+  readonly arch: string;
   readonly pid = 4242;
   readonly pageSize: number;
   readonly littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
@@ -65,6 +67,7 @@ export abstract class FakeHost {
     const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
     this.version = kernelVersion(major, minor, patch);
     this.release = `${major}.${minor}.${patch}-fake`;
+    this.arch = options.arch ?? 'x64';
     this.pageSize = pageSize;
     this.#cpus = cpus;
     this.#online = options.online ?? Array.from({ length: cpus }, (_, cpu) => cpu);
