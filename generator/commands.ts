@@ -202,6 +202,13 @@ function generation<T>(command: Argv<T>) {
       describe:
         'STRUCT=TAG: the member that tells which arm of its union a struct has, TAG|ARM:VALUE where names do not',
     })
+    .option('bytes', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      describe:
+        'STRUCT.MEMBER: a member whose bytes are wanted as they are, such as a char[] with several texts',
+    })
     .option('type', {
       type: 'string',
       array: true,

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { CommandError } from './report.js';
 import { UsageError } from './usage.js';
 
@@ -41,6 +42,9 @@ export function objectFile(source: string): string {
   return source.replace(/\.c$/, '.o');
 }
 
+/** Where bpfskel.h is. */
+const ownHeaders = fileURLToPath(new URL('../include', import.meta.url));
+
 export function clangArguments(
   source: string,
   output: string,
@@ -54,6 +58,7 @@ export function clangArguments(
     ...options.define.map((define) => `-D${define}`),
     `-I${dirname(source)}`,
     ...options.include.map((path) => `-I${path}`),
+    `-I${ownHeaders}`,
     ...(folder !== undefined && existsSync(folder) ? [`-I${folder}`] : []),
     // The same bytes wherever the source lies.
     ...[`-fdebug-prefix-map=${process.cwd()}=.`, '-fdebug-compilation-dir=.'],

@@ -7,20 +7,29 @@ interface DeclTag {
   readonly text: string;
 }
 
+/** Does a member have the tag `bpfskel:KEY`, which says nothing more? */
+export function isMarked(btf: Btf, typeId: number, component: number, key: string): boolean {
+  return tagsOf(btf, typeId).some((tag) => tag.component === component && tag.text === `bpfskel:${key}`);
+}
+
 const read = new WeakMap<Btf, ReadonlyMap<number, readonly DeclTag[]>>();
 
 /** What the C source says to this generator of a type or variable, or of one of its members: the text behind `bpfskel:KEY=`. */
 export function declTags(btf: Btf, typeId: number, key: string, component = -1): string[] {
+  const start = `bpfskel:${key}=`;
+  return tagsOf(btf, typeId)
+    .filter((tag) => tag.component === component && tag.text.startsWith(start))
+    .map(({ text }) => text.slice(start.length))
+    .filter((text) => text !== '');
+}
+
+function tagsOf(btf: Btf, typeId: number): readonly DeclTag[] {
   let all = read.get(btf);
   if (all === undefined) {
     all = readTags(btf);
     read.set(btf, all);
   }
-  const start = `bpfskel:${key}=`;
-  return (all.get(typeId) ?? [])
-    .filter((tag) => tag.component === component && tag.text.startsWith(start))
-    .map(({ text }) => text.slice(start.length))
-    .filter((text) => text !== '');
+  return all.get(typeId) ?? [];
 }
 
 function readTags(btf: Btf): ReadonlyMap<number, readonly DeclTag[]> {

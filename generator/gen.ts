@@ -21,6 +21,8 @@ export interface GenArguments {
   readonly record?: readonly string[] | undefined;
   /** `STRUCT=TAG`, each. */
   readonly union?: readonly string[] | undefined;
+  /** `STRUCT.MEMBER`, each. */
+  readonly bytes?: readonly string[] | undefined;
   readonly type?: readonly string[] | undefined;
 }
 
@@ -94,6 +96,7 @@ export function generateOptions(given: GenArguments): GenerateOptions {
     u64,
     records,
     unions: new Map((given.union ?? []).map(splitUnion)),
+    bytes: given.bytes ?? [],
     types: given.type ?? [],
   };
 }

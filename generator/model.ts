@@ -21,19 +21,17 @@ import { type RecordDefinition, recordDefinition } from './record-model.js';
 import { type MapRecords, mapRecords } from './record-types.js';
 import { findType, holdsRecords } from './records.js';
 import { type OpsModel, opsModels, opsTypes } from './struct-ops-model.js';
-import { type AskedUnions, taggedUnion } from './tagged-unions.js';
 import { definitions, type TypeDefinition } from './type-model.js';
 import { TypeTable, type Wide } from './types.js';
+import { type AskedOfTypes, wishesOf } from './wishes.js';
 
 /** What the user may ask of a skeleton. */
-export interface SkeletonOptions {
+export interface SkeletonOptions extends AskedOfTypes {
   /** The exported name. */
   readonly name: string;
   readonly u64: Wide;
   /** Types of ring and perf buffer records by map, as `--record MAP=TYPE` gives them. */
   readonly records: ReadonlyMap<string, string>;
-  /** Structs whose union one of their members tells the arms of, as `--union STRUCT=TAG` gives them. */
-  readonly unions?: ReadonlyMap<string, string> | undefined;
   /** Types to emit besides those that maps and globals reach. */
   readonly types: readonly string[];
 }
@@ -149,8 +147,8 @@ function typeCode(
   maps: readonly MapSpec[],
   { scope, imports, options }: { scope: Scope; imports: Imports; options: SkeletonOptions },
 ): Required<Omit<Context, 'imports'>> & { readonly types: TypeDefinition[] } {
-  const unions = askedUnions(btf, options.unions ?? new Map());
-  const reached = new ReachedTypes(btf, scope, (type) => taggedUnion(btf, type, unions));
+  const wishes = wishesOf(btf, options);
+  const reached = new ReachedTypes(btf, scope, wishes);
   const live = new Set<Reached>();
   const known = mapRecords(btf, maps, options.records);
   for (const map of maps) reachMap(btf, reached, map, known);
@@ -169,7 +167,7 @@ function typeCode(
     if (context !== undefined) reached.add(context, `${program.name}_context`);
   }
   for (const type of options.types) reached.add(findType(btf, type), type);
-  for (const [id, { name }] of unions) reached.add(id, name);
+  for (const [id, name] of wishes.named) reached.add(id, name);
   const table = new TypeTable({ btf, reached, imports, scope, wide: options.u64 });
   const types = definitions({ btf, reached, table, imports, wide: options.u64, live });
   const records = new Map(
@@ -180,18 +178,6 @@ function typeCode(
     ),
   );
   return { btf, table, known, records, types };
-}
-
-/** What `--union STRUCT.MEMBER=...` says, by the id of the struct. */
-function askedUnions(btf: Btf, unions: ReadonlyMap<string, string>): AskedUnions {
-  return new Map(
-    [...unions].map(([struct, text]) => {
-      const [name = '', member] = struct.split('.').map((part) => part.trim());
-      const { id, kind } = btf.resolve(findType(btf, name));
-      if (kind !== 'struct') throw new BpfError('ERR_BPF_NAME', `--union: "${printable(name)}" is no struct`);
-      return [id, { name, member, text }] as const;
-    }),
-  );
 }
 
 function reachMap(btf: Btf, reached: ReachedTypes, map: MapSpec, known: MapRecords): void {

@@ -31,6 +31,7 @@ export function plainGenArguments(args: readonly string[]): GenArguments | undef
         embed: { type: 'string' },
         record: { type: 'string', multiple: true },
         union: { type: 'string', multiple: true },
+        bytes: { type: 'string', multiple: true },
         type: { type: 'string', multiple: true },
       },
     });

@@ -7,6 +7,7 @@ import {
   printable,
 } from '@bpfskel/runtime/inspect';
 import { declaration } from './ctype.js';
+import { isMarked } from './decl-tags.js';
 import { isKept } from './kept-fields.js';
 import { pascalCase, type Scope } from './names.js';
 import type { TaggedUnion } from './tagged-unions.js';
@@ -24,6 +25,8 @@ export interface Field {
   readonly bitSize: number;
   /** True when other members use the same bytes. */
   readonly arm: boolean;
+  /** True when its bytes are asked for, instead of what C makes of them. */
+  readonly bytes: boolean;
   /** The outermost union without a name, or flattened one, that it is in: its id, its place in bits, which of its members. */
   readonly within?: { readonly union: number; readonly bitOffset: number; readonly arm: number } | undefined;
 }
@@ -48,6 +51,14 @@ export type Reached =
       readonly cName: string;
     };
 
+/** What was asked for beside what C says. */
+export interface Wishes {
+  /** The union of a struct that one of its members tells the arms of. */
+  tagged(type: BtfComposite): TaggedUnion | undefined;
+  /** Are a member's bytes wanted as they are? */
+  bytes(type: BtfComposite, field: Field): boolean;
+}
+
 /**
  * Follows types by value (pointers are numbers, what they point to is no part of a value), names them and puts them in
  * order: what a type needs comes before it.
@@ -58,17 +69,12 @@ export class ReachedTypes {
   readonly #byId = new Map<number, Reached>();
   readonly #bySignature = new Map<string, Reached>();
   readonly #open = new Set<number>();
-  readonly #tagged: (type: BtfComposite) => TaggedUnion | undefined;
+  readonly #wishes: Wishes;
 
-  /** `tagged` says which structs have a union that one of their members tells the arms of. */
-  constructor(
-    btf: Btf,
-    scope: Scope,
-    tagged: (type: BtfComposite) => TaggedUnion | undefined = () => undefined,
-  ) {
+  constructor(btf: Btf, scope: Scope, wishes: Wishes = { tagged: () => undefined, bytes: () => false }) {
     this.#btf = btf;
     this.#scope = scope;
-    this.#tagged = tagged;
+    this.#wishes = wishes;
   }
 
   /** In order of definition, each once. */
@@ -122,15 +128,25 @@ export class ReachedTypes {
   }
 
   #addComposite(type: BtfComposite, wanted: string): void {
-    const tagged = this.#tagged(type);
     const { fields: own, kept } = flatten(this.#btf, type);
+    const wished = (field: Field): Field =>
+      this.#wishes.bytes(type, field) ? { ...field, bytes: true } : field;
+    const union = this.#wishes.tagged(type);
+    const tagged = union && {
+      ...union,
+      shared: union.shared.map(wished),
+      arms: union.arms.map((arm) => ({ ...arm, fields: arm.fields.map(wished) })),
+    };
     const fields =
       tagged === undefined
-        ? own
+        ? own.map(wished)
         : [tagged.tag, ...tagged.shared, ...tagged.arms.flatMap((arm) => arm.fields)];
-    for (const field of fields) this.add(field.typeId, `${wanted}_${field.name}`);
+    for (const field of fields) if (!field.bytes) this.add(field.typeId, `${wanted}_${field.name}`);
     const layout = fields.map((field) =>
-      [field.name, field.bitOffset, field.bitSize, field.arm, this.#signatureOf(field.typeId)].join(' '),
+      [
+        ...[field.name, field.bitOffset, field.bitSize, field.arm],
+        field.bytes ? 'bytes' : this.#signatureOf(field.typeId),
+      ].join(' '),
     );
     const cName = declaration(this.#btf, type.id);
     this.#define(type, `${cName} ${type.size} ${layout.join()}`, wanted, (name) => ({
@@ -227,6 +243,7 @@ export function flatten(
         bitOffset,
         bitSize: member.bitSize,
         arm: isArm,
+        bytes: member.bitSize === 0 && isMarked(btf, type.id, index, 'bytes'),
         within,
       });
     }

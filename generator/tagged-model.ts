@@ -103,7 +103,7 @@ export function taggedDefinition(owner: Composite, tagged: TaggedUnion, parts: P
       : {
           reads: [
             ...reads(common, []),
-            { key: propertyKey(tagged.rest), read: `${imports.value('readOther')}(${unionAt})` },
+            { key: propertyKey(tagged.rest), read: `${imports.value('readBytes')}(${unionAt})` },
           ],
           cast: other.cast,
           write: `${imports.value('putOther')}(${unionAt}, x, ${quote(tag.name)}, ${quote(tagged.rest)})`,

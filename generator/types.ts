@@ -1,4 +1,5 @@
 import type { Btf, BtfArray, BtfInt, BtfType } from '@bpfskel/runtime/inspect';
+import { endsFlexible, isFlexible, isLast } from './flexible.js';
 import type { Imports } from './imports.js';
 import type { Scope } from './names.js';
 import { propertyAccess } from './quote.js';
@@ -89,12 +90,11 @@ export class TypeTable {
   }
 
   bytes(size: number): TypeCode {
-    const codec = () => `${this.#imports.value('bytes')}(${size})`;
     return {
       ts: 'Uint8Array',
-      codec,
-      read: (at) => `${codec()}.read(v, ${at})`,
-      write: (at, value) => `${codec()}.write(v, ${at}, ${value})`,
+      codec: () => `${this.#imports.value('bytes')}(${size})`,
+      read: (at) => `${this.#imports.value('readBytes')}(v, ${at}, ${size})`,
+      write: (at, value) => `${this.#imports.value('putBytes')}(v, ${at}, ${size}, ${value})`,
     };
   }
 
@@ -113,9 +113,12 @@ export class TypeTable {
     if (bits !== undefined) {
       return { ...this.#bits(type, bits, value), rest: false };
     }
-    if (isFlexible(this.#btf, field, owner)) return { ...this.#rest(type, at, value), rest: true };
-    const code = this.of(field.typeId);
-    const rest = isLast(this.#btf, field, owner) && endsFlexible(this.#btf, this.#reached, type);
+    if (isFlexible(this.#btf, field, owner)) {
+      return { ...(field.bytes ? this.#restBytes(at, value) : this.#rest(type, at, value)), rest: true };
+    }
+    const code = this.#whole(field);
+    const rest =
+      !field.bytes && isLast(this.#btf, field, owner) && endsFlexible(this.#btf, this.#reached, type);
     const read = rest ? `${code.codec()}.read(v, ${at}, end)` : code.read(at);
     return { ts: code.ts, read, write: code.write(at, value), rest };
   }
@@ -133,10 +136,24 @@ export class TypeTable {
       return { at: bit >> 3, codec: `${make}(${size}, (v, o) => ${read}, (v, o, x) => ${write})` };
     }
     if (!isFlexible(this.#btf, field, owner) || type.kind !== 'array') {
-      return { at, codec: this.of(field.typeId).codec() };
+      return { at, codec: this.#whole(field).codec() };
     }
+    if (field.bytes) return { at, codec: this.#imports.value('restBytes') };
     if (isChar(this.#btf.resolve(type.element))) return { at, codec: this.#imports.value('restText') };
     return { at, codec: `${this.#imports.value('restOf')}(${this.of(type.element).codec()})` };
+  }
+
+  /** The code for a member that is neither a bitfield nor flexible. */
+  #whole({ typeId, bytes }: Field): TypeCode {
+    return bytes ? this.bytes(this.#btf.sizeOf(typeId)) : this.of(typeId);
+  }
+
+  #restBytes(at: string, value: string): { ts: string; read: string; write: string } {
+    return {
+      ts: 'Uint8Array',
+      read: `${this.#imports.value('readRestBytes')}(v, ${at}, end)`,
+      write: `${this.#imports.value('writeRestBytes')}(v, ${at}, ${value})`,
+    };
   }
 
   #int(type: BtfInt): TypeCode {
@@ -290,40 +307,6 @@ export class TypeTable {
   get #little(): string {
     return String(this.#btf.littleEndian);
   }
-}
-
-/** Does a type end in a flexible array, so that reading it takes the record's end? */
-export function endsFlexible(btf: Btf, reached: ReachedTypes, type: BtfType): boolean {
-  const owner = reached.get(type);
-  if (owner?.kind !== 'composite') return false;
-  return variants(owner).some((variant) =>
-    variant.fields.some((field) => {
-      if (isFlexible(btf, field, variant)) return true;
-      return isLast(btf, field, variant) && endsFlexible(btf, reached, btf.resolve(field.typeId));
-    }),
-  );
-}
-
-/** What a struct is with each arm of its tagged union; other types as they are. */
-export function variants(owner: Reached & { kind: 'composite' }): (Reached & { kind: 'composite' })[] {
-  const { tagged } = owner;
-  if (tagged === undefined) return [owner];
-  return tagged.arms.map((arm) => ({ ...owner, fields: [...tagged.shared, ...arm.fields] }));
-}
-
-/** A `type x[]` or `x[0]` with nothing behind it. */
-function isFlexible(btf: Btf, field: Field, owner: Reached & { kind: 'composite' }): boolean {
-  const type = btf.resolve(field.typeId);
-  if (type.kind !== 'array' || type.length !== 0 || btf.sizeOf(type.element) === 0) return false;
-  return isLast(btf, field, owner);
-}
-
-/** Do all other members end before this one begins? */
-function isLast(btf: Btf, field: Field, owner: Reached & { kind: 'composite' }): boolean {
-  return owner.fields.every(
-    (other) =>
-      other === field || other.bitOffset + (other.bitSize || btf.sizeOf(other.typeId) * 8) <= field.bitOffset,
-  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import { BpfError, printable } from '../errors.js';
 
-// Structs whose union one of their members, its tag, tells the arms of: what skeletons do where no arm is meant.
+// Structs whose union one of their members, its tag, tells the arms of: where no arm is meant.
 
 declare const none: unique symbol;
 
@@ -14,11 +14,6 @@ export interface OtherNumber {
 export interface OtherBigint {
   readonly [none]: true;
   valueOf(): bigint;
-}
-
-/** The `size` bytes of a union that its tag gives no arm of. */
-export function readOther(view: DataView, offset: number, size: number): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset + offset, size).slice();
 }
 
 /**

@@ -5,7 +5,16 @@ export { arrayOf, readArray, readRest, restOf, writeArray, writeRest } from '../
 export { bigBits, bits, putBits, signedBigBits, signedBits } from '../codec/bits.js';
 export type { Codec } from '../codec/codec.js';
 export { oneOf, oneOfSize } from '../codec/one-of.js';
-export { bytes, decodeBase64, raw } from '../codec/raw.js';
+export {
+  bytes,
+  decodeBase64,
+  putBytes,
+  raw,
+  readBytes,
+  readRestBytes,
+  restBytes,
+  writeRestBytes,
+} from '../codec/raw.js';
 export {
   bool,
   f32,
@@ -44,7 +53,7 @@ export {
   u128be,
 } from '../codec/scalars.js';
 export { struct, type UnionCodec, union } from '../codec/struct.js';
-export { type OtherBigint, type OtherNumber, putOther, readOther } from '../codec/tagged.js';
+export { type OtherBigint, type OtherNumber, putOther } from '../codec/tagged.js';
 export { cstring, putCstring, readRestText, restText, text, writeRestText } from '../codec/text.js';
 // Every kind of map and program is a function that a skeleton may call.
 export * from '../map/index.js';
