@@ -26,12 +26,12 @@ function takeOver(program: CgroupProgram, cgroup: string, pin: string): Link {
   return program.attach(cgroup).pin(pin);
 }
 
-/** What there is of each command since `before`, the busiest first. */
+/** What there is of each command since `before`, the busiest first. A process may call itself anything: `?` for the rest. */
 function rowsOf(now: Counts, before: Counts): [command: string, tcp: number, udp: number][] {
   return [...now]
     .map(([command, { tcp, udp }]): [string, number, number] => {
       const earlier = before.get(command);
-      return [command, tcp - (earlier?.tcp ?? 0), udp - (earlier?.udp ?? 0)];
+      return [command.replace(/[^ -~]/g, '?'), tcp - (earlier?.tcp ?? 0), udp - (earlier?.udp ?? 0)];
     })
     .filter(([, tcp, udp]) => tcp !== 0 || udp !== 0)
     .sort((a, b) => b[1] + b[2] - a[1] - a[2]);

@@ -40,8 +40,10 @@ function kernelDevice(dev: bigint): bigint {
 }
 
 function print({ pid, comm, right, path }: Denial): void {
-  // Quoted: a file may be called anything.
-  console.error(`denied ${comm} (${pid}) to ${names.get(right) ?? right} ${JSON.stringify(path)}`);
+  // Quoted: files, and processes too, may be called anything.
+  console.error(
+    `denied ${JSON.stringify(comm)} (${pid}) to ${names.get(right) ?? right} ${JSON.stringify(path)}`,
+  );
 }
 
 async function main(): Promise<void> {

@@ -47,12 +47,12 @@ describe('examples/openguard', () => {
     await expect
       .poll(denials)
       .toEqual([
-        `denied cat to read "${outside}"`,
-        `denied sh to write "${outside}"`,
-        `denied bash to write "${outside}"`,
-        `denied bash to write "${readable}/note"`,
-        'denied bash to create "created"',
-        `denied bash to read "${outside}"`,
+        `denied "cat" to read "${outside}"`,
+        `denied "sh" to write "${outside}"`,
+        `denied "bash" to write "${outside}"`,
+        `denied "bash" to write "${readable}/note"`,
+        'denied "bash" to create "created"',
+        `denied "bash" to read "${outside}"`,
       ]);
     // It does not concern other processes, nor the command's end.
     writeFileSync(outside, 'changed');
