@@ -45,6 +45,7 @@ describe('a pinned link', () => {
     link.detach();
     expect(kernel.links).toHaveLength(1);
     link.unpin();
+    expect(kernel.links).toEqual([]);
     expect(link.pinPath).toBeUndefined();
     expect(() => link.unpin()).toThrow('unpin link of "count": it is not pinned');
     expect(() => openLink(path, { kernel })).toThrow(`open link ${path}: nothing is there (ENOENT)`);
@@ -94,7 +95,7 @@ describe('openLink', () => {
     link.close();
     link[Symbol.dispose]();
     expect(link.attached).toBe(false);
-    expect(() => link.info()).toThrow('read the info of link of "count": it is detached');
+    expect(() => link.info()).toThrow('read the info of link of "count": it is closed');
     expect(kernel.openFds).toHaveLength(before);
     made.detach();
     expect(kernel.links).toHaveLength(1);

@@ -70,6 +70,12 @@ export class OpenedLink<Type extends LinkType = LinkType> extends Link {
     this.#ended = true;
   }
 
+  /** A link that was ended by force still tells what it was. */
+  protected override assertAttached(verb: string): void {
+    if (super.attached) return;
+    throw new BpfError('ERR_BPF_STATE', `${verb} link of "${printable(this.program)}": it is closed`);
+  }
+
   /** Gives the descriptor back. The attachment goes on while a pin or another process holds it. Idempotent. */
   close(): void {
     super.detach();

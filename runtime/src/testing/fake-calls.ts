@@ -208,7 +208,10 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
 
   unpin(path: string): void {
     this.enter('unpin', path);
-    if (!this.pins.delete(path)) throw refusal('unlink', 'ENOENT', path);
+    const object = this.pins.get(path);
+    if (object === undefined) throw refusal('unlink', 'ENOENT', path);
+    this.pins.delete(path);
+    this.letGo(object);
   }
 
   pinned(path: string): Fd {

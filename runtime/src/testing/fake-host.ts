@@ -226,6 +226,11 @@ export abstract class FakeHost {
     this.calls.push('close');
     const object = this.descriptors.close(fd);
     if (object.kind === 'file') object.file.close();
+    this.letGo(object);
+  }
+
+  /** A descriptor or pin of an object is gone: what nothing else holds ends. */
+  protected letGo(object: FakeObject): void {
     if (this.held().some((other) => samePayload(object, other))) return;
     // A perf event whose link still stands is held by it.
     if (object.kind === 'link') this.attachments.drop(object.link);
