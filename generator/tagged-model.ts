@@ -18,6 +18,8 @@ export interface TaggedDefinition {
   readonly shapes: readonly (readonly Line[])[];
   readonly codecType: string;
   readonly make: string;
+  /** How many bytes a value takes, where an arm ends in a flexible array. */
+  readonly sizeOf: string | undefined;
   readonly readParams: string;
   readonly readTag: string;
   readonly cases: readonly Case[];
@@ -64,6 +66,16 @@ export function taggedDefinition(owner: Composite, tagged: TaggedUnion, parts: P
   const common = [{ field: tag, read: TAG }, ...sharedCode];
   const armCode = arms.map((arm) => ({ arm, members: armMembers(owner, tagged, arm, parts) }));
   const docs = alignDocs(sharedCode.map(({ field }) => fieldDoc(parts.btf, field, false)));
+  const labels = (arm: TaggedArm) =>
+    arm.values.map((one) => valueText(parts.btf, parts.reached, tag, one, ts));
+  const growing = armCode.flatMap(({ arm, members }) => {
+    const rest = members.find((one) => one.rest !== undefined)?.rest;
+    return rest === undefined ? [] : [{ arm, rest }];
+  });
+  const sizes = growing.reduce((otherwise, { arm, rest }) => {
+    const meant = labels(arm).map((label) => `${value} === ${label}`);
+    return `${meant.join(' || ')} ? ${rest} : ${otherwise}`;
+  }, String(owner.type.size));
   const unionAt = `v, ${at(tagged.offset)}, ${tagged.size}`;
   return {
     isEnum: false,
@@ -81,10 +93,13 @@ export function taggedDefinition(owner: Composite, tagged: TaggedUnion, parts: P
     ],
     codecType: `${imports.type('Codec')}<${owner.name}>`,
     make: imports.value('struct'),
-    readParams: armCode.some(({ members }) => members.some(({ rest }) => rest)) ? 'v, o, end' : 'v, o',
+    sizeOf: growing.length === 0 ? undefined : sizes,
+    readParams: armCode.some(({ members }) => members.some(({ rest }) => rest !== undefined))
+      ? 'v, o, end'
+      : 'v, o',
     readTag,
     cases: armCode.map(({ arm, members }) => ({
-      labels: arm.values.map((one) => valueText(parts.btf, parts.reached, tag, one, ts)),
+      labels: labels(arm),
       reads: reads(
         common,
         member === undefined
@@ -141,7 +156,7 @@ interface Member {
   readonly ts: string;
   readonly read: string;
   readonly write: string;
-  readonly rest: boolean;
+  readonly rest: string | undefined;
 }
 
 function armMembers(owner: Composite, tagged: TaggedUnion, arm: TaggedArm, { table }: Parts): Member[] {
@@ -172,7 +187,7 @@ function shape(
             ...members.map(({ field, ts, rest }) => ({
               key: propertyKey(field.name),
               ts,
-              doc: fieldDoc(btf, field, rest),
+              doc: fieldDoc(btf, field, rest !== undefined),
             })),
           ]
         : [

@@ -34,6 +34,8 @@ export interface StructDefinition {
   readonly writes: readonly string[];
   /** Where each field lies and what it is, of types that have live values. */
   readonly places: readonly { readonly key: string; readonly place: string }[];
+  /** How many bytes a value takes, of types that end in a flexible array. */
+  readonly sizeOf: string | undefined;
   readonly codecType: string;
   readonly make: string;
   /** Parameters of the reading and the writing function; only what is used. */
@@ -83,7 +85,7 @@ function structDefinition(owner: Reached & { kind: 'composite' }, parts: Parts):
   const { type, name, cName, fields } = owner;
   const code = fields.map((field) => ({ field, ...parts.table.field(field, owner) }));
   const arms = fields.filter((field) => field.arm);
-  const docs = alignDocs(code.map(({ field, rest }) => fieldDoc(parts.btf, field, rest)));
+  const docs = alignDocs(code.map(({ field, rest }) => fieldDoc(parts.btf, field, rest !== undefined)));
   // Arms that drop something go first: another one may still know it.
   const writes = [...code].sort((a, b) => order(parts, a.field) - order(parts, b.field));
   return {
@@ -103,9 +105,11 @@ function structDefinition(owner: Reached & { kind: 'composite' }, parts: Parts):
     })),
     writes: writes.map(({ field, write }) => (field.arm ? `if (${presence(field)}) ${write};` : `${write};`)),
     places: parts.live.has(owner) ? fields.map((field) => placeOf(field, owner, parts)) : [],
+    // One of several arms says nothing of how long the whole is.
+    sizeOf: arms.length > 0 ? undefined : code.find(({ rest }) => rest !== undefined)?.rest,
     codecType: codecType(owner, arms, parts.imports),
     make: parts.imports.value(arms.length > 0 ? 'union' : 'struct'),
-    readParams: fields.length === 0 ? '' : code.some(({ rest }) => rest) ? 'v, o, end' : 'v, o',
+    readParams: fields.length === 0 ? '' : code.some(({ rest }) => rest !== undefined) ? 'v, o, end' : 'v, o',
     writeParams: fields.length === 0 ? '' : 'v, o, x',
   };
 }

@@ -100,27 +100,29 @@ export class TypeTable {
 
   /**
    * The code for a member of `owner`, with `at` already in place; `value` is what is written. `rest` is set for the flexible
-   * array that ends it.
+   * array that ends it: how many bytes a value takes from the start of the owner.
    */
   field(
     field: Field,
     owner: Reached & { kind: 'composite' },
     value = propertyAccess('x', field.name),
-  ): { ts: string; read: string; write: string; rest: boolean } {
+  ): { ts: string; read: string; write: string; rest: string | undefined } {
     const at = offset(field.bitOffset >> 3);
     const type = this.#btf.resolve(field.typeId);
     const bits = bitfield(field, type);
     if (bits !== undefined) {
-      return { ...this.#bits(type, bits, value), rest: false };
+      return { ...this.#bits(type, bits, value), rest: undefined };
     }
     if (isFlexible(this.#btf, field, owner)) {
-      return { ...(field.bytes ? this.#restBytes(at, value) : this.#rest(type, at, value)), rest: true };
+      return field.bytes ? this.#restBytes(field, value) : this.#rest(type, field, value);
     }
     const code = this.#whole(field);
     const rest =
       !field.bytes && isLast(this.#btf, field, owner) && endsFlexible(this.#btf, this.#reached, type);
     const read = rest ? `${code.codec()}.read(v, ${at}, end)` : code.read(at);
-    return { ts: code.ts, read, write: code.write(at, value), rest };
+    const size = () =>
+      `${field.bitOffset >> 3} + ${this.#imports.value('sizeOf')}(${code.codec()}, ${value})`;
+    return { ts: code.ts, read, write: code.write(at, value), rest: rest ? size() : undefined };
   }
 
   /** The codec of a member by itself and the byte that it begins at, for live values. */
@@ -148,8 +150,10 @@ export class TypeTable {
     return bytes ? this.bytes(this.#btf.sizeOf(typeId)) : this.of(typeId);
   }
 
-  #restBytes(at: string, value: string): { ts: string; read: string; write: string } {
+  #restBytes({ bitOffset }: Field, value: string): RestCode {
+    const at = offset(bitOffset >> 3);
     return {
+      rest: `${bitOffset >> 3} + ${value}.length`,
       ts: 'Uint8Array',
       read: `${this.#imports.value('readRestBytes')}(v, ${at}, end)`,
       write: `${this.#imports.value('writeRestBytes')}(v, ${at}, ${value})`,
@@ -245,18 +249,23 @@ export class TypeTable {
     };
   }
 
-  #rest(type: BtfType, at: string, value: string): { ts: string; read: string; write: string } {
+  #rest(type: BtfType, { bitOffset }: Field, value: string): RestCode {
     if (type.kind !== 'array') throw new Error('only arrays are flexible');
+    const start = bitOffset >> 3;
+    const at = offset(start);
     if (isChar(this.#btf.resolve(type.element))) {
       return {
         ts: 'string',
+        rest: `${start} + ${this.#imports.value('textSize')}(${value})`,
         read: `${this.#imports.value('readRestText')}(v, ${at}, end)`,
         write: `${this.#imports.value('writeRestText')}(v, ${at}, ${value})`,
       };
     }
     const element = this.of(type.element);
+    const size = this.#btf.sizeOf(type.element);
     return {
       ts: `${element.ts}[]`,
+      rest: `${start} + ${size === 1 ? '' : `${size} * `}${value}.length`,
       read: `${this.#imports.value('readRest')}(v, ${at}, ${this.#element(element)}, end)`,
       write: `${this.#imports.value('writeRest')}(v, ${at}, ${this.#element(element)}, ${value})`,
     };
@@ -321,6 +330,14 @@ export function isLossy(btf: Btf, reached: ReachedTypes, typeId: number): boolea
   }
   const owner = reached.get(type);
   return owner?.kind === 'composite' && owner.fields.some((field) => isLossy(btf, reached, field.typeId));
+}
+
+/** The code for a flexible array. `rest` is the end of its last element. */
+interface RestCode {
+  readonly ts: string;
+  readonly read: string;
+  readonly write: string;
+  readonly rest: string;
 }
 
 interface Bits {

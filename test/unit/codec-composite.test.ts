@@ -4,8 +4,8 @@ import { arrayOf, readRest, writeRest } from '../../runtime/src/codec/array.js';
 import type { Codec } from '../../runtime/src/codec/codec.js';
 import { bytes, decodeBase64, raw } from '../../runtime/src/codec/raw.js';
 import { putBool, putFloat32, u8, u16, u32 } from '../../runtime/src/codec/scalars.js';
-import { struct, type UnionCodec, union } from '../../runtime/src/codec/struct.js';
-import { cstring, putCstring } from '../../runtime/src/codec/text.js';
+import { sizeOf, struct, type UnionCodec, union } from '../../runtime/src/codec/struct.js';
+import { cstring, putCstring, textSize } from '../../runtime/src/codec/text.js';
 
 const through = <T>(codec: Codec<T>, value: T): T => {
   const view = new DataView(new ArrayBuffer(codec.size));
@@ -188,4 +188,25 @@ describe('a union', () => {
     const key = { port: 80, addr: Addr.of({ name: 'hi' }) };
     expect(through(Key, key)).toEqual(key);
   });
+});
+
+describe('a struct that ends in a flexible array', () => {
+  test('says how many bytes a value takes, padding included', () => {
+    const codec = struct<{ data: number[] }>(
+      8,
+      (v, o, end) => ({ data: readRest(v, o + 6, u8, end) }),
+      (v, o, x) => writeRest(v, o + 6, u8, x.data),
+      undefined,
+      (x) => 6 + x.data.length,
+    );
+    expect([0, 2, 3].map((length) => codec.sizeOf?.({ data: new Array(length).fill(0) }))).toEqual([8, 8, 9]);
+    expect(sizeOf(codec, { data: [1, 2, 3] })).toBe(9);
+    expect(sizeOf(u32, 1)).toBe(4);
+  });
+
+  test.each([
+    ['', 1],
+    ['abc', 4],
+    ['é\udcff', 4],
+  ])('counts the NUL of %j', (value, size) => expect(textSize(value)).toBe(size));
 });

@@ -21,9 +21,9 @@ describe('records of several types', () => {
     using skel = record_union.openAndLoad({ kernel });
     const exit = { type: EventType.EVENT_EXIT, pid: 2, code: -1 } as const;
     const closed = { type: EventType.EVENT_TCP_CLOSE, bytes: 5n } as const;
-    const exec = new Uint8Array(8 + 5);
-    ExecEvent.write(new DataView(exec.buffer), 0, { type: EventType.EVENT_EXEC, pid: 1, filename: '/bin' });
-    kernel.emit('named', exec);
+    // As long as its last member makes it.
+    kernel.emit('named', ExecEvent, { type: EventType.EVENT_EXEC, pid: 1, filename: '/bin' });
+    kernel.emit('named', NamedRecord, { type: EventType.EVENT_EXEC, pid: 1, filename: 'é' });
     kernel.emit('named', ExitEvent, exit);
     // As one of them, which takes the room of the type that it is.
     kernel.emit('named', NamedRecord, closed);
@@ -38,7 +38,7 @@ describe('records of several types', () => {
           return seen.push(`closed ${record.bytes}`);
       }
     });
-    expect(seen).toEqual(['exec /bin', 'exit -1', 'closed 5']);
+    expect(seen).toEqual(['exec /bin', 'exec é', 'exit -1', 'closed 5']);
   });
 
   it('are errors when the tag is of none, or its type longer', () => {

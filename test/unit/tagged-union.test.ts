@@ -61,6 +61,14 @@ describe('a union that a tag tells the arms of', () => {
     });
   });
 
+  it('takes as many bytes as such an arm needs', () => {
+    const open = { kind: 1, open: { flags: 2, path: '/etc/passwd' } } as const;
+    expect(Numbered.sizeOf?.(open)).toBe(4 + 4 + 12);
+    expect(Numbered.sizeOf?.({ kind: 1, open: { flags: 2, path: '' } })).toBe(16);
+    expect(Numbered.sizeOf?.({ kind: 2, close: { fd: 1, error: 2 } })).toBe(16);
+    expect(through(Numbered, open, Numbered.sizeOf?.(open))).toEqual(open);
+  });
+
   it('has its bytes when the tag says none, and keeps the tag', () => {
     const odd = {
       type: EventType.EVENT_MAX,

@@ -1,5 +1,6 @@
 import { BpfError } from '../errors.js';
 import type { Codec } from './codec.js';
+import { sizeOf } from './struct.js';
 
 /** The codec of one of several structs. What they are is for the type of the result to say. */
 type Arm = Codec<object>;
@@ -24,7 +25,7 @@ export function oneOf<T extends object>(
   };
   return {
     size: Math.min(...arms.map(([, arm]) => arm.size)),
-    sizeOf: (value) => armOf(value[tag]).size,
+    sizeOf: (value) => sizeOf(armOf(value[tag]), value),
     read(view, offset, end) {
       const value = readTag(view, offset);
       const arm = armOf(value);

@@ -5,14 +5,25 @@ import { keepingRest } from './text.js';
 /** Fields of a struct by name; a function, since a type may be defined after the one that uses it. */
 type Fields = () => Readonly<Record<string, CodecField>>;
 
-/** A struct: its size in bytes, and how its fields are read and written; `fields` to reach one of them alone. */
+/**
+ * A struct: its size in bytes, and how its fields are read and written; `fields` to reach one of them alone, and where it
+ * ends in a flexible array how many bytes a value of it takes.
+ */
 export function struct<T>(
   size: number,
   read: (view: DataView, offset: number, end: number | undefined) => T,
   write: (view: DataView, offset: number, value: T) => void,
   fields?: Fields,
+  sizeOf?: (value: T) => number,
 ): Codec<T> {
-  return fields === undefined ? { size, read, write } : { size, read, write, fields };
+  const codec: Codec<T> = fields === undefined ? { size, read, write } : { size, read, write, fields };
+  // Padding at the end of the struct may be more than its array takes.
+  return sizeOf === undefined ? codec : { ...codec, sizeOf: (value) => Math.max(size, sizeOf(value)) };
+}
+
+/** How many bytes writing this value takes. */
+export function sizeOf<T>(codec: Codec<T>, value: T): number {
+  return codec.sizeOf?.(value) ?? codec.size;
 }
 
 /** `T` with one arm of its union given, or several that agree. */

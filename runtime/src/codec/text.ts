@@ -91,6 +91,11 @@ export function putCstring(view: DataView, offset: number, length: number, value
   target.fill(0, bytes.length, keepsRest ? bytes.length + 1 : length);
 }
 
+/** Bytes that text takes in a `char x[]`, with a NUL. */
+export function textSize(value: string): number {
+  return (isPlain(value) ? value.length : encode(value).length) + 1;
+}
+
 /** A `char x[]` that ends a record, as a field that is reached alone. */
 export const restText: Codec<string> = { size: 0, read: readRestText, write: writeRestText };
 

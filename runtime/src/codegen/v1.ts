@@ -52,9 +52,9 @@ export {
   u128,
   u128be,
 } from '../codec/scalars.js';
-export { struct, type UnionCodec, union } from '../codec/struct.js';
+export { sizeOf, struct, type UnionCodec, union } from '../codec/struct.js';
 export { type OtherBigint, type OtherNumber, putOther } from '../codec/tagged.js';
-export { cstring, putCstring, readRestText, restText, text, writeRestText } from '../codec/text.js';
+export { cstring, putCstring, readRestText, restText, text, textSize, writeRestText } from '../codec/text.js';
 // Every kind of map and program is a function that a skeleton may call.
 export * from '../map/index.js';
 export type { BpfMap, MapKind, MapShape } from '../map/map.js';
