@@ -1,0 +1,134 @@
+// Names in an object are whatever its author wrote. They may be refused, but never become code, and what is generated from
+// them fits the object they come from.
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type GenerateOptions, generate } from '../../generator/generate.js';
+import * as codegen from '../../runtime/src/codegen/v1.js';
+import { isBpfError } from '../../runtime/src/errors.js';
+import { strangeThings } from '../unit/generated-code.js';
+import { hostile } from '../unit/hostile-names.js';
+import { ts } from '../unit/parse-typescript.js';
+import { type Names, namesOf, renamed, renamedInPlace } from '../unit/renamed-object.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const paths = readdirSync(`${root}examples`, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.o'))
+  .map((path) => `examples/${path}`)
+  .concat(
+    [
+      'anonymous',
+      'enums',
+      'globals',
+      'kconfig',
+      'map_in_map',
+      'prototype',
+      'record_union',
+      'struct_ops',
+      'tagged_union',
+    ].map((name) => `test/golden/${name}/in.bpf.o`),
+  );
+const objects = new Map(paths.map((path) => [path, new Uint8Array(readFileSync(root + path))]));
+
+const options: GenerateOptions = {
+  name: 'probe',
+  source: 'probe.o',
+  objectPath: 'probe.o',
+  embed: 'base64',
+  u64: 'bigint',
+  records: new Map(),
+  types: [],
+  unions: new Map(),
+};
+
+/** The skeleton, or undefined when the object is refused in words. */
+function skeletonOf(bytes: Uint8Array): string | undefined {
+  try {
+    return generate(bytes, options);
+  } catch (error) {
+    if (!isBpfError(error)) throw error;
+    return undefined;
+  }
+}
+
+/** Runs generated code, and gives what it exports. */
+function run(text: string): { open(): Disposable; objectName: string } {
+  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.CommonJS };
+  const { outputText } = ts.transpileModule(text, { compilerOptions });
+  const exports: Record<string, { open(): Disposable; objectName: string }> = {};
+  new Function('exports', 'require', outputText)(exports, () => codegen);
+  const { probe } = exports;
+  if (probe === undefined) throw new Error('no export');
+  return probe;
+}
+
+const encoded = (name: string) => new TextEncoder().encode(name.replaceAll('\0', ''));
+const bytes = fc.uint8Array({ minLength: 1, maxLength: 40, min: 1 }).filter((name) => name.length > 0);
+const inherited = fc.constantFrom('__proto__', 'constructor', 'toString', 'prototype', 'then', 'toJSON');
+const long = fc
+  .constantFrom('x', "'", '\\', '*/', '${', '\u202e', 'é')
+  .map((one) => one.repeat(10_000 / one.length));
+const name = fc.oneof(
+  { weight: 6, arbitrary: hostile.map(encoded) },
+  { weight: 2, arbitrary: bytes },
+  { weight: 2, arbitrary: inherited.map(encoded) },
+  { weight: 1, arbitrary: long.map(encoded) },
+);
+
+/** An object and other names for some of what it names. */
+const renaming = fc.constantFrom(...objects).chain(([path, bytes]) =>
+  fc
+    .subarray(namesOf(bytes), { minLength: 1, maxLength: 8 })
+    .chain((old) => fc.tuple(...old.map((one) => name.map((other) => [one, other] as const))))
+    .map((pairs) => ({ path, names: new Map(pairs) satisfies Names })),
+);
+
+describe('other names in the tables of real objects', () => {
+  test('are put there: an object renamed to what it was generates the same', () => {
+    for (const bytes of objects.values()) {
+      const same = new Map(namesOf(bytes).map((name) => [name, new TextEncoder().encode(name)]));
+      const head = (text: string | undefined) => text?.replace(/^(const ELF = |\/\/ checksum: ).*$/gm, '');
+      expect(head(skeletonOf(renamed(bytes, same)))).toBe(head(skeletonOf(bytes)));
+      expect(renamedInPlace(bytes, same)).toEqual(bytes);
+    }
+  });
+
+  test.each([
+    ['of the same length', renamedInPlace],
+    ['of any length', renamed],
+  ])('%s never become code, and what is generated opens its object', (_, rename) => {
+    let generated = 0;
+    fc.assert(
+      fc.property(renaming, ({ path, names }) => {
+        const text = skeletonOf(rename(objects.get(path) ?? new Uint8Array(), names));
+        if (text === undefined) return;
+        generated++;
+        expect(strangeThings(text)).toEqual([]);
+        try {
+          run(text).open()[Symbol.dispose]();
+        } catch (error) {
+          // The generator and the loader refuse the same objects, but for what only a kernel needs.
+          if (!isBpfError(error) || error.code === 'ERR_BPF_LAYOUT') throw error;
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect(generated).toBeGreaterThan(20);
+  });
+});
+
+describe('the judge of generated code', () => {
+  const text = generate(objects.get('test/golden/tagged_union/in.bpf.o') ?? new Uint8Array(), options);
+
+  test.each([
+    ['a statement', 'alert(1);'],
+    ['a call in a constant', 'const a = alert(1);'],
+    ['an import', "import 'elsewhere';"],
+    ['a hidden character', "const a = '\u202e';"],
+    ['a directive', '// @ts-nocheck'],
+  ])('finds %s', (_, more) => {
+    expect(strangeThings(text)).toEqual([]);
+    expect(strangeThings(`${text}\n${more}\n`)).not.toEqual([]);
+  });
+});
