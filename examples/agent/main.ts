@@ -70,7 +70,9 @@ async function run(folder: string, cgroup: string, keep: boolean): Promise<void>
     before = now;
     await sleep(1000, undefined, { signal: stop.signal }).catch(() => undefined);
   }
-  if (!keep) for (const link of [v4, v6]) link.unpin();
+  // --remove may have been faster.
+  const pinned = [v4, v6].filter(({ pinPath }) => pinPath !== undefined && existsSync(pinPath));
+  if (!keep) for (const link of pinned) link.unpin();
 }
 
 try {

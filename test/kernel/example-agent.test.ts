@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import { BPF_ATTACH_TYPE } from '../../runtime/src/uapi.js';
@@ -36,6 +37,33 @@ const programs = () => {
     kernel.close(fd);
   }
 };
+/** A process of the cgroup that connects all the time, and counts how often. */
+class Busy {
+  readonly #child: ChildProcess;
+  readonly #output: Promise<string>;
+
+  constructor(path: string) {
+    const script = `
+      my ($end, $count) = (0, 0);
+      $SIG{TERM} = sub { $end = 1 };
+      socket(my $socket, PF_INET, SOCK_DGRAM, 0);
+      while (!$end) {
+        connect($socket, pack_sockaddr_in(9, inet_aton('127.0.0.1')));
+        $count++;
+        select(undef, undef, undef, 0.0002);
+      }
+      print $count;`;
+    const shell = 'echo $$ > "$0/cgroup.procs" && exec perl -MSocket -e "$1"';
+    this.#child = spawn('sh', ['-c', shell, path, script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#output = this.#child.stdout === null ? Promise.resolve('') : text(this.#child.stdout);
+  }
+
+  async end(): Promise<number> {
+    this.#child.kill();
+    return Number(await this.#output);
+  }
+}
+
 const remove = async () => {
   await using agent = start('--remove');
   expect(await agent.ended()).toBe(0);
@@ -94,6 +122,24 @@ describe('examples/agent', () => {
     },
   );
 
+  it('misses no connection while it is killed and started again', async () => {
+    const first = start();
+    await counting(first);
+    const busy = new Busy(cgroup.path);
+    let last = first;
+    for (let i = 0; i < 3; i++) {
+      await last.end('SIGKILL');
+      last = start();
+      await counting(last);
+    }
+    const made = await busy.end();
+    await last.end('SIGKILL');
+    await using agent = start();
+    await agent.until(new RegExp(` perl tcp=0 udp=${made}$`, 'm'));
+    expect(made).toBeGreaterThan(1000);
+    expect(await agent.end('SIGTERM')).toBe(0);
+  });
+
   it('leaves the cgroup it counted in for another', async () => {
     const other = new TestCgroup();
     try {
@@ -107,6 +153,15 @@ describe('examples/agent', () => {
     } finally {
       other.close();
     }
+  });
+
+  it('ends in peace when its pins were removed', async () => {
+    await using agent = start();
+    await counting(agent);
+    await remove();
+    expect(existsSync(folder)).toBe(false);
+    expect(await agent.end('SIGTERM')).toBe(0);
+    expect(agent.stderr.trim().split('\n')).toHaveLength(1);
   });
 
   it('draws a table on a terminal', async () => {
