@@ -1,4 +1,4 @@
-import { openObject } from '@bpfskel/runtime';
+import { openLink, openObject } from '@bpfskel/runtime';
 import { describe, expect, it } from 'vitest';
 import { kernelHas } from './facts.js';
 
@@ -33,6 +33,27 @@ describe('a program that replaces a function of another', () => {
     patch.attach();
     expect(verdict()).toBe(XDP_DROP);
     patch.detach();
+    expect(verdict()).toBe(XDP_PASS);
+  });
+
+  it.runIf(kernelHas.fentry)('goes on by its pin, and tells the program whose function it replaces', () => {
+    const pin = `/sys/fs/bpf/bpfskel-freplace-${process.pid}`;
+    const { live, decide, verdict } = target();
+    using _target = live;
+    const { open, refuse } = replacement();
+    refuse.attachTarget = { program: decide };
+    {
+      using patch = open.load();
+      patch.attach();
+      patch.links.get('refuse')?.pin(pin);
+    }
+    expect(verdict()).toBe(XDP_DROP);
+    {
+      using link = openLink(pin, 'tracing');
+      expect(link.info()).toMatchObject({ progName: 'refuse', targetObjId: decide.info().id });
+      expect(() => link.detach()).toThrow('the kernel detaches no link of type tracing while it is held');
+      link.unpin();
+    }
     expect(verdict()).toBe(XDP_PASS);
   });
 

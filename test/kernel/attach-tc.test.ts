@@ -305,14 +305,19 @@ describe('tcx', () => {
     e.program.attach(near, { after: { id: b.id } });
     const { programs, revision } = a.program.query(near);
     expect(programs.map(({ id }) => id)).toEqual([b.id, e.id, c.id, a.id, d.id]);
-    expect(programs[3]).toEqual({ id: a.id, name: 'counter', linkId: link.info().id });
+    const fourth = { id: a.id, name: 'counter', linkId: link.info().id };
+    expect(programs[3]).toEqual(fourth);
+    const [f, g] = [tcx(), tcx()] as const;
+    f.program.attach(near, { before: fourth });
+    g.program.attach(near, { after: { link: fourth.linkId } }).detach();
+    expect(a.program.query(near).programs.map(({ id }) => id)).toEqual([b.id, e.id, c.id, f.id, a.id, d.id]);
 
     const late = tcx(TC_ACT_SHOT);
     expectRefusal(
-      () => late.program.attach(near, { expectedRevision: revision - 1n }),
-      `the programs there are others by now: they are of revision ${revision}, not ${revision - 1n}`,
+      () => late.program.attach(near, { expectedRevision: revision }),
+      `the programs there are others by now: they are of revision ${revision + 3n}, not ${revision}`,
     );
-    late.program.attach(near, { before: 'all', expectedRevision: revision });
+    late.program.attach(near, { before: 'all', expectedRevision: revision + 3n });
     // The kernel sends packets of its own: some may have come before.
     const before = a.counter.runs();
     expect(runsWithin(late.counter, receive)).toBe(true);

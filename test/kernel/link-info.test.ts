@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { openObject, type StructOpsMap } from '@bpfskel/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -37,6 +37,9 @@ afterAll(() => {
   cgroup.close();
   if (hasNetkit) spawnSync('ip', ['link', 'del', netkit]);
 });
+
+const congestionControls = () =>
+  readFileSync('/proc/sys/net/ipv4/tcp_available_congestion_control', 'utf8').trim().split(' ');
 
 /** What is to be told; the fields after `always` are those that older kernels with such links leave out. */
 interface Case {
@@ -321,7 +324,8 @@ describe('the kernel tells of a link of', () => {
     const map = (name: string) => live.maps.get(name) as unknown as StructOpsMap;
     using link = map('by_link').attach();
     expect(link.info()).toMatchObject({ type: 'struct_ops', progId: 0, mapId: map('by_link').info().id });
-    link.pin(pin);
+    link.pin(pin).detach();
+    expect(congestionControls()).toContain('bpfskel_link');
     using opened = openLink(pin, 'struct_ops');
     opened.unpin();
     opened.update(map('in_its_place'), { expected: map('by_link') });
@@ -329,5 +333,8 @@ describe('the kernel tells of a link of', () => {
     expect(() => opened.update(map('by_link'), { expected: map('by_link') })).toThrow(
       'update link of "in_its_place" to "by_link": the link registers another map than the one expected (EPERM)',
     );
+    expect(congestionControls()).toContain('bpfskel_link');
+    opened.close();
+    expect(congestionControls()).not.toContain('bpfskel_link');
   });
 });

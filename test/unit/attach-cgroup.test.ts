@@ -58,7 +58,9 @@ describe('attaching to a cgroup', () => {
     [{ before: 'all' }, '"flags":8,"options":{"kind":"ordered"}'],
     [{ after: { fd: 7 } }, '"flags":16,"options":{"kind":"ordered","relative":7}'],
     [{ before: { id: 70 } }, '"flags":40,"options":{"kind":"ordered","relative":70}'],
-    [{ after: { linkId: 71 } }, '"flags":8240,"options":{"kind":"ordered","relative":71}'],
+    [{ before: { id: 70, linkId: undefined } }, '"flags":40,"options":{"kind":"ordered","relative":70}'],
+    [{ before: { id: 70, linkId: 72 } }, '"flags":8232,"options":{"kind":"ordered","relative":72}'],
+    [{ after: { link: 71 } }, '"flags":8240,"options":{"kind":"ordered","relative":71}'],
     [{ expectedRevision: 5n }, '"flags":0,"options":{"kind":"ordered","expectedRevision":"5n"}'],
     [{ preorder: true, after: 'all' }, '"flags":80,'],
   ] as const)('says in which order: %o', (options, text) => {

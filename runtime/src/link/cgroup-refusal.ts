@@ -188,8 +188,10 @@ function whyMissing(entry: CgroupEntry): Reason | undefined {
 /** The kernel compares a link with links, and a program with those that no link holds. */
 function whyNoAnchor(entry: CgroupEntry, anchor: Anchor | 'all'): Reason {
   const missing = { why: 'the program to go next to is not attached to this cgroup' };
-  if (anchor === 'all' || anchor instanceof Link || 'linkId' in anchor) return missing;
-  const id = 'id' in anchor ? anchor.id : entry.kernel.progInfo(anchor.fd).id;
+  if (anchor === 'all' || anchor instanceof Link || 'link' in anchor) return missing;
+  const isProgram = 'fd' in anchor;
+  if (!isProgram && anchor.linkId !== undefined) return missing;
+  const id = isProgram ? entry.kernel.progInfo(anchor.fd).id : anchor.id;
   return isThere(entry, id)
     ? {
         why: `program ${describeProgram(entry.kernel, id)}, to go next to, is held by a bpf_link`,

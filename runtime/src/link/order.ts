@@ -4,10 +4,21 @@ import { type Attachment, cannotAttach } from './attach-error.js';
 import { Link } from './link.js';
 
 /**
- * A link or program on the same hook: a link, or the link of an id that a query told; where no link holds it, a program of
- * a skeleton, or the program of an id.
+ * A link or program on the same hook: a link, what a query told of a program there, or a link's id; where no link holds it,
+ * a program of a skeleton, or a program's id.
+ *
+ * @example
+ * const [first] = skel.progs.count.query('eth0').programs;
+ * if (first !== undefined) skel.progs.count.attach('eth0', { before: first });
  */
-export type Anchor = Link | { readonly linkId: number } | { readonly fd: Fd } | { readonly id: number };
+export type Anchor =
+  | Link
+  /** A link's id: `{ link: 17 }`. */
+  | { readonly link: number }
+  /** A program of a skeleton. */
+  | { readonly fd: Fd }
+  /** A program's id; with `linkId`, as a query tells it, that link. */
+  | { readonly id: number; readonly linkId?: number | undefined };
 
 /** Where a program goes among the others of one hook; last, when nothing is said. */
 export interface OrderOptions {
@@ -41,12 +52,11 @@ export function placeOf(attachment: Attachment, { before, after, expectedRevisio
   const anchor = before ?? after;
   const side = before !== undefined ? BPF_F_BEFORE : after !== undefined ? BPF_F_AFTER : 0;
   const revision = expectedRevision === undefined ? {} : { expectedRevision };
+  const byLink = (id: number) => ({ flags: side | BPF_F_LINK | BPF_F_ID, relative: id, ...revision });
   if (anchor === undefined || anchor === 'all') return { flags: side, ...revision };
-  if (anchor instanceof Link) {
-    return { flags: side | BPF_F_LINK | BPF_F_ID, relative: anchor.info().id, ...revision };
-  }
-  if ('linkId' in anchor)
-    return { flags: side | BPF_F_LINK | BPF_F_ID, relative: anchor.linkId, ...revision };
-  if ('id' in anchor) return { flags: side | BPF_F_ID, relative: anchor.id, ...revision };
-  return { flags: side, relative: anchor.fd, ...revision };
+  if (anchor instanceof Link) return byLink(anchor.info().id);
+  if ('link' in anchor) return byLink(anchor.link);
+  if ('fd' in anchor) return { flags: side, relative: anchor.fd, ...revision };
+  if (anchor.linkId !== undefined) return byLink(anchor.linkId);
+  return { flags: side | BPF_F_ID, relative: anchor.id, ...revision };
 }
