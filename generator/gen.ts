@@ -1,4 +1,5 @@
 import { basename, dirname, relative, resolve, sep } from 'node:path';
+import { printable } from '@bpfskel/runtime/inspect';
 import { type ArchitectureObject, architectureObjects, commonName } from './architectures.js';
 import { readInput, writeAll, writeOutput } from './files.js';
 import { type GenerateOptions, generateFile, generateForEach } from './generate.js';
@@ -24,11 +25,14 @@ export interface GenArguments {
   /** `STRUCT.MEMBER`, each. */
   readonly bytes?: readonly string[] | undefined;
   readonly type?: readonly string[] | undefined;
+  /** Is told of what the object has and the skeleton leaves out. */
+  readonly warn?: ((warning: string) => void) | undefined;
 }
 
 /** Writes the skeleton of an object to a file, or to standard output. */
 export function gen(given: GenArguments): void {
-  const skeleton = skeletonFile(given);
+  const warn = (warning: string) => writeAll(2, `bpfskel: gen: ${printable(warning, 1000)}\n`);
+  const skeleton = skeletonFile({ ...given, warn });
   if (given.output === undefined || given.output === '-') writeAll(1, skeleton);
   else writeSkeleton(given.output, skeleton);
 }
@@ -98,6 +102,7 @@ export function generateOptions(given: GenArguments): GenerateOptions {
     unions: new Map((given.union ?? []).map(splitUnion)),
     bytes: given.bytes ?? [],
     types: given.type ?? [],
+    warn: given.warn,
   };
 }
 

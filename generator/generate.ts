@@ -18,6 +18,8 @@ export interface GenerateOptions extends SkeletonOptions {
   readonly objectPath: string;
   /** `ARCH=OBJECT`, each, where there are several objects. */
   readonly arch?: readonly string[];
+  /** Is told of what the object has and the skeleton leaves out. */
+  readonly warn?: ((warning: string) => void) | undefined;
 }
 
 /** An object file among several of one skeleton. */
@@ -37,7 +39,9 @@ export function generate(bytes: Uint8Array, options: GenerateOptions): string {
 
 /** The same as the bytes of a file. */
 export function generateFile(bytes: Uint8Array, options: GenerateOptions): Buffer {
-  const model = skeletonModel(parseObject(bytes), options);
+  const spec = parseObject(bytes);
+  for (const warning of spec.warnings) options.warn?.(warning);
+  const model = skeletonModel(spec, options);
   return fileOf(model, options, [embedded(bytes, options.objectPath, options)]);
 }
 
@@ -51,6 +55,7 @@ export function generateForEach(objects: readonly ObjectFile[], options: Generat
   const models = objects.map((object) => {
     const spec = parseObject(object.bytes);
     refuseForeign(object, spec);
+    for (const warning of spec.warnings) options.warn?.(`${object.source}: ${warning}`);
     return skeletonModel(spec, { ...options, architectures });
   });
   const [first, ...others] = models;

@@ -208,7 +208,11 @@ describe('types that cannot be', () => {
       (b) => b.struct('s', 4, [{ name: 'x', type: b.int('int', 4) + 0, at: 1 }]),
       /"x" ends at bit 40 of 32/,
     ],
-    ['a member of void', (b) => b.struct('s', 4, [{ name: 'x', type: 0 }]), /a void cannot be a member/],
+    [
+      'a member of void',
+      (b) => b.struct('s', 4, [{ name: 'x', type: 0 }]),
+      /member "x" has no type, .* clang has none for _Atomic/,
+    ],
     ['a function of an int', (b) => [b.int('int', 4), b.func('f', 1)], /no func_proto/],
   ];
 

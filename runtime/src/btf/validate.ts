@@ -1,5 +1,7 @@
+import { printable } from '../errors.js';
 import type { Btf } from './btf.js';
 import { elementCount } from './decode.js';
+import type { BtfKind } from './types.js';
 
 /** More members than this, nested ones counted, has no struct that a compiler made. */
 const MAX_EXPANDED = 1 << 20;
@@ -126,7 +128,7 @@ class Validation {
       const where = this.#u32(member + 8);
       const offset = withWidths ? where & 0xffffff : where;
       const width = withWidths ? where >>> 24 : 0;
-      const end = offset + (width !== 0 ? width : this.#bitsOf(this.#u32(member + 4)));
+      const end = offset + (width !== 0 ? width : this.#bitsOf(id, member));
       if (end > bits) {
         const name = this.#btf.string(this.#u32(member));
         throw this.#btf.malformed(id, `member "${name}" ends at bit ${end} of ${bits}`);
@@ -135,9 +137,9 @@ class Validation {
   }
 
   /** Bits a member of this type takes. Old compilers give a bitfield an integer type of fewer bits than its bytes have. */
-  #bitsOf(member: number): number {
+  #bitsOf(owner: number, member: number): number {
     // Ends: nothing contains itself, see nesting().
-    for (let id = member, count = 1; ; ) {
+    for (let id = this.#u32(member + 4), count = 1; ; ) {
       if (id !== 0 && id < this.#btf.firstId) return count * this.#btf.sizeOf(id) * 8;
       const kind = this.#btf.kind(id);
       const at = id === 0 ? 0 : this.#btf.recordOffset(id);
@@ -167,9 +169,14 @@ class Validation {
         case 'float':
           return count * this.#u32(at + 8) * 8;
         default:
-          throw this.#btf.malformed(member, `a ${kind} cannot be a member`);
+          throw this.#btf.malformed(owner, this.#noMember(kind, this.#btf.string(this.#u32(member))));
       }
     }
+  }
+
+  #noMember(kind: BtfKind, name: string): string {
+    if (kind !== 'void') return `member "${printable(name)}" is a ${kind}, which cannot be one`;
+    return `member "${printable(name)}" has no type, and the kernel refuses that; clang has none for _Atomic: declare it without, and count with __sync_fetch_and_add() and the like`;
   }
 
   /** The types whose bytes are part of this one's. A base has been looked at before. */
