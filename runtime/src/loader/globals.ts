@@ -120,5 +120,5 @@ function variablesOf({ ident, map, globals }: GlobalSection, size: () => number,
       ),
     write: () => undefined,
   };
-  return new LiveStruct({ backing, path: ident, codec: section, offset: 0 }, fields);
+  return new LiveStruct({ backing, path: ident, codec: section, offset: 0 });
 }

@@ -62,7 +62,12 @@ function dataOf(
   path: string,
   fields: Readonly<Record<string, CodecField>>,
 ): LiveStruct {
-  const codec: Codec<unknown> = { size: 0, read: () => undefined, write: () => undefined };
+  const codec: Codec<unknown> = {
+    size: 0,
+    fields: () => fields,
+    read: () => undefined,
+    write: () => undefined,
+  };
   const backing = {
     shared: false,
     view: () => {
@@ -75,5 +80,5 @@ function dataOf(
       throw new BpfError('ERR_BPF_ARGUMENT', `set ${printable(member)}.length: its type says how long it is`);
     },
   };
-  return new LiveStruct({ backing, path, codec, offset: 0 }, fields);
+  return new LiveStruct({ backing, path, codec, offset: 0 });
 }

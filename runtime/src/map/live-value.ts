@@ -1,4 +1,4 @@
-import type { CodecField } from '../codec/codec.js';
+import type { Codec, CodecField } from '../codec/codec.js';
 import { jsonable, snapshotKey } from '../codec/json.js';
 import { BpfError, isBpfError, printable } from '../errors.js';
 import { lengthOf, type Place, readAt, roomOf, writeAt } from './place.js';
@@ -8,19 +8,19 @@ import { lengthOf, type Place, readAt, roomOf, writeAt } from './place.js';
 
 type Fields = Readonly<Record<string, CodecField>>;
 
-/** What a place shows: a live object for a struct or an array, for everything else the value of this moment. */
-export function valueAt(place: Place): unknown {
-  return isLive(place) ? liveAt(place) : frozen(readAt(place));
-}
-
+/** Does a place show a live object? Everything else shows as the value of the moment. */
 function isLive({ codec: { fields, element } }: Place): boolean {
   // Elements without bytes: there is nothing to see of them.
   return fields !== undefined || (element !== undefined && element.size > 0);
 }
 
 function liveAt(place: Place): LiveStruct | LiveList {
-  const { fields } = place.codec;
-  return fields === undefined ? LiveList.at(place) : new LiveStruct(place, fields());
+  return place.codec.fields === undefined ? LiveList.at(place) : new LiveStruct(place);
+}
+
+/** What a part shows now. */
+function shown({ place, live }: Part): unknown {
+  return live ?? frozen(readAt(place));
 }
 
 /** What is no live object must not look like one: changing it throws. */
@@ -43,18 +43,22 @@ function inspected(place: Place, options: object, print: Inspect): string {
   }
 }
 
-/** The properties of live structs of one type; the objects that skeletons state them by live as long as they do. */
-const properties = new WeakMap<Fields, PropertyDescriptorMap>();
+/** The properties of live structs, by codec: they are made once for each type. */
+const properties = new WeakMap<Codec<unknown>, PropertyDescriptorMap>();
 
 /** A struct in memory, or a section of variables: one property for each field. */
 export class LiveStruct {
   readonly #place: Place;
   readonly #parts = new Map<string, Part>();
 
-  constructor(place: Place, fields: Fields) {
+  /** `place` is that of a struct whose codec states its fields. */
+  constructor(place: Place) {
     this.#place = place;
-    const known = properties.get(fields) ?? LiveStruct.#properties(fields);
-    properties.set(fields, known);
+    let known = properties.get(place.codec);
+    if (known === undefined) {
+      known = LiveStruct.#properties(place.codec.fields?.() ?? {});
+      properties.set(place.codec, known);
+    }
     Object.defineProperties(this, known);
     Object.preventExtensions(this);
   }
@@ -65,8 +69,7 @@ export class LiveStruct {
       all[name] = {
         enumerable: true,
         get(this: LiveStruct) {
-          const { place, live } = this.#part(name, field);
-          return live ?? frozen(readAt(place));
+          return shown(this.#part(name, field));
         },
         set(this: LiveStruct, value: unknown) {
           writeAt(this.#part(name, field).place, value);
@@ -102,7 +105,7 @@ export class LiveStruct {
   }
 }
 
-/** A field that was asked for: where it lies, and the live object that shows it if there is one. */
+/** A field or an element: where it lies, and the live object that shows it if there is one. */
 interface Part {
   readonly place: Place;
   readonly live: LiveStruct | LiveList | undefined;
@@ -111,6 +114,8 @@ interface Part {
 /** An array in memory. What users hold is a proxy of it; it has no elements of its own. */
 class LiveList extends Array<unknown> {
   readonly #place: Place;
+  /** The first elements, as far as they were asked for. */
+  readonly #parts: (Part | undefined)[] = [];
 
   private constructor(place: Place) {
     super();
@@ -129,17 +134,27 @@ class LiveList extends Array<unknown> {
     return Array;
   }
 
-  /** The element's place; undefined where there is none. */
-  static element(list: LiveList, key: string | symbol): Place | undefined {
-    const index = indexOf(key);
-    return index === undefined ? undefined : list.#element(index);
+  /** An element; undefined where there is none. */
+  static part(list: LiveList, index: number): Part | undefined {
+    const known = list.#parts[index];
+    // It may have been shortened since.
+    if (known !== undefined && index < lengthOf(list.#place)) return known;
+    const part = list.#part(index);
+    if (index < KEPT) list.#parts[index] = part;
+    return part;
   }
 
-  #element(index: number): Place | undefined {
+  #part(index: number): Part | undefined {
     const { backing, path, offset, codec } = this.#place;
     if (index >= lengthOf(this.#place) || codec.element === undefined) return undefined;
     const { element } = codec;
-    return { backing, path: `${path}[${index}]`, codec: element, offset: offset + index * element.size };
+    const place = {
+      backing,
+      path: `${path}[${index}]`,
+      codec: element,
+      offset: offset + index * element.size,
+    };
+    return { place, live: isLive(place) ? liveAt(place) : undefined };
   }
 
   static lengthOf(list: LiveList): number {
@@ -178,6 +193,9 @@ class LiveList extends Array<unknown> {
   }
 }
 
+/** How many elements of a list are remembered. */
+const KEPT = 4096;
+
 const places = new WeakMap<LiveList, Place>();
 
 /** Of a proxy, which is what methods are called on. */
@@ -189,15 +207,25 @@ function placeOf(list: LiveList): Place {
 
 function indexOf(key: string | symbol): number | undefined {
   if (typeof key === 'symbol') return undefined;
+  const first = key.charCodeAt(0);
+  // Names of methods, most of the time.
+  if (!(first >= 48 && first <= 57)) return undefined;
   const index = Number(key) >>> 0;
   return String(index) === key ? index : undefined;
+}
+
+function partOf(list: LiveList, key: string | symbol): Part | undefined {
+  const index = indexOf(key);
+  return index === undefined ? undefined : LiveList.part(list, index);
 }
 
 const handler: ProxyHandler<LiveList> = {
   get(list, key, receiver) {
     if (key === 'length') return LiveList.lengthOf(list);
-    const place = LiveList.element(list, key);
-    return place === undefined ? Reflect.get(list, key, receiver) : valueAt(place);
+    const index = indexOf(key);
+    if (index === undefined) return Reflect.get(list, key, receiver);
+    const part = LiveList.part(list, index);
+    return part && shown(part);
   },
   set(list, key, value) {
     if (key === 'length') {
@@ -206,19 +234,19 @@ const handler: ProxyHandler<LiveList> = {
     }
     const index = indexOf(key);
     if (index === undefined) return false;
-    const place = LiveList.element(list, key);
-    if (place === undefined) throw LiveList.outside(list, index);
-    writeAt(place, value);
+    const part = LiveList.part(list, index);
+    if (part === undefined) throw LiveList.outside(list, index);
+    writeAt(part.place, value);
     return true;
   },
-  has: (list, key) => LiveList.element(list, key) !== undefined || Reflect.has(list, key),
+  has: (list, key) => partOf(list, key) !== undefined || Reflect.has(list, key),
   ownKeys: (list) => [...Array.from({ length: LiveList.lengthOf(list) }, (_, i) => String(i)), 'length'],
   getOwnPropertyDescriptor(list, key) {
     if (key === 'length') {
       return { value: LiveList.lengthOf(list), writable: true, enumerable: false, configurable: false };
     }
-    const place = LiveList.element(list, key);
-    return place && { value: valueAt(place), writable: true, enumerable: true, configurable: true };
+    const part = partOf(list, key);
+    return part && { value: shown(part), writable: true, enumerable: true, configurable: true };
   },
   defineProperty: () => false,
   deleteProperty: () => false,

@@ -58,8 +58,8 @@ export function writeAt(place: Place, value: unknown): void {
   backing.assertWritable(path);
   const view = backing.view();
   const size = roomOf(place);
-  // Not the brief one: encoding may read other live values.
-  const copy = roomFor(view, offset, size);
+  // Not the brief one for what may be live: encoding it reads other values.
+  const copy = typeof value === 'object' ? roomFor(view, offset, size) : briefRoomFor(view, offset, size);
   takeWords(view, offset, size, copy);
   if (codec.element !== undefined && place.room !== undefined && Array.isArray(value)) {
     writeArray(copy.view, copy.offset, codec.element, lengthOf(place), value);
