@@ -27,8 +27,8 @@ export function checkJson(verdict: Verdict): string {
   return `${JSON.stringify({ ...rest, breaking, changes }, null, 2)}\n`;
 }
 
-function reason({ object, changes, sameObject, edited }: Verdict): string {
-  const name = printable(object);
+function reason({ objects, changes, sameObject, edited }: Verdict): string {
+  const name = objects.map((object) => printable(object)).join(' and ');
   const breaking = changes.filter((change) => change.breaking).length;
   if (changes.length > 0) {
     const count = changes.length === 1 ? '1 change' : `${changes.length} changes`;
@@ -39,11 +39,11 @@ function reason({ object, changes, sameObject, edited }: Verdict): string {
   return 'same API and object, in other words than this bpfskel writes';
 }
 
-function notes({ edited, source, object, changes, sameObject }: Verdict): string[] {
-  const name = basename(object);
+function notes({ edited, source, objects, changes, sameObject }: Verdict): string[] {
+  const name = objects.map((object) => basename(object)).join(' and ');
   const told = changes.length === 0 && sameObject !== false;
   return [
     ...(edited && !told ? ['the file was changed since bpfskel wrote it'] : []),
-    ...(object !== '-' && source !== name ? [`it was generated from ${printable(source)}`] : []),
+    ...(!objects.includes('-') && source !== name ? [`it was generated from ${printable(source)}`] : []),
   ];
 }

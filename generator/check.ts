@@ -1,10 +1,11 @@
 import { basename } from 'node:path';
 import { parseObject, printable } from '@bpfskel/runtime/inspect';
 import { apiChanges, type Change } from './api-diff.js';
-import { type Committed, looksGenerated, readCommitted, withoutObject } from './committed.js';
+import { placedObjects, type ReadObject, readObject } from './check-objects.js';
+import { type Committed, readCommitted, withoutObject } from './committed.js';
 import { readInput } from './files.js';
 import { generateOptions } from './gen.js';
-import { type GenerateOptions, generate } from './generate.js';
+import { type GenerateOptions, generate, generateForEach } from './generate.js';
 import { argument, type Header } from './header.js';
 import { objectName } from './names.js';
 import { plainGenArguments } from './plain.js';
@@ -16,19 +17,19 @@ import { version } from './version.js';
 /** `bpfskel check`, as given on the command line. */
 export interface CheckArguments {
   readonly skeleton: string;
-  /** The object file, or `-` for standard input. */
-  readonly object: string;
+  /** The object file, or `-` for standard input; one for each architecture where the skeleton has several. */
+  readonly objects: readonly string[];
 }
 
 /** What became of a skeleton. */
 export interface Verdict {
   readonly skeleton: string;
-  readonly object: string;
+  readonly objects: readonly string[];
   /** Nothing has to be generated again. */
   readonly fresh: boolean;
   /** Changed since bpfskel wrote it; undefined when that cannot be told. */
   readonly edited: boolean | undefined;
-  /** The object in the skeleton is this one; undefined when the skeleton reads its object from a file. */
+  /** The objects in the skeleton are these; undefined when the skeleton reads them from files. */
   readonly sameObject: boolean | undefined;
   readonly changes: readonly Change[];
   /** The bpfskel that wrote it, and the object's name then. */
@@ -43,39 +44,30 @@ export interface Verdict {
  * only read when the texts differ. Throws CommandError for files that cannot be compared.
  */
 export async function check(given: CheckArguments): Promise<Verdict> {
-  const { skeleton, object } = given;
+  const { skeleton } = given;
   if (skeleton === '-') throw new UsageError('check: the skeleton is a file; only the object may be -');
   const committed = readCommitted(
     skeleton,
     within(`check ${skeleton}`, () => readInput(skeleton)),
   );
-  refuseNewer(skeleton, committed.header);
-  if (committed.header.options.includes('--arch')) {
-    throw new CommandError(
-      `check ${skeleton}: it has an object for each of several architectures, which check does not compare; generate it again`,
-    );
-  }
-  const bytes = within(`check ${object}`, () => readInput(object));
-  if (looksGenerated(bytes)) {
-    throw new UsageError(
-      `check: ${object} is a skeleton; the object comes second: bpfskel check SKELETON OBJECT`,
-    );
-  }
+  const { header } = committed;
+  refuseNewer(skeleton, header);
   const options = optionsOf(skeleton, committed);
+  const objects = placedObjects(given, options.arch ?? []).map(readObject);
   const verdict = {
     skeleton,
-    object,
+    objects: objects.map(({ path }) => path),
     fresh: true,
-    edited: committed.header.intact === undefined ? undefined : !committed.header.intact,
-    sameObject: committed.embedded && sameObject(object, committed.embedded, bytes),
+    edited: header.intact === undefined ? undefined : !header.intact,
+    sameObject: sameObjects(committed.embedded, objects),
     changes: [],
-    writtenBy: committed.header.version,
-    source: committed.header.source,
-    command: command(given, committed.header, options.name),
+    writtenBy: header.version,
+    source: header.source,
+    command: command(skeleton, objects, header, options.name),
   };
   // As this very bpfskel wrote it, for this very object: what is there to compare?
   if (verdict.edited === false && verdict.sameObject && verdict.writtenBy === version) return verdict;
-  return compared(verdict, committed, currentText(given, bytes, options));
+  return compared(verdict, committed, currentText(verdict, objects, committed.objectPaths, options));
 }
 
 async function compared(verdict: Verdict, committed: Committed, now: string): Promise<Verdict> {
@@ -95,37 +87,48 @@ async function compared(verdict: Verdict, committed: Committed, now: string): Pr
 }
 
 function currentText(
-  { skeleton, object }: CheckArguments,
-  bytes: Uint8Array,
+  { skeleton, objects }: Verdict,
+  files: readonly ReadObject[],
+  paths: readonly string[],
   options: GenerateOptions,
 ): string {
+  const placed = files.map(({ arch = '', path, bytes }, index) => ({
+    ...{ arch, bytes, source: basename(path) },
+    objectPath: paths[index] ?? basename(path),
+  }));
+  const [only] = placed;
   try {
-    return generate(bytes, options);
+    if (options.arch !== undefined) return generateForEach(placed, options).toString();
+    return only === undefined ? '' : generate(only.bytes, { ...options, objectPath: only.objectPath });
   } catch (error) {
-    throw explained(`check ${skeleton}: nothing can be generated from ${object}`, error);
+    throw explained(`check ${skeleton}: nothing can be generated from ${objects.join(' and ')}`, error);
   }
 }
 
-/** Whether the object, as gen would embed it, is the one in the skeleton. */
-function sameObject(object: string, embedded: Uint8Array, bytes: Uint8Array): boolean {
-  return within(`check ${object}`, () => {
-    // Says what is wrong with a file that is no object.
-    parseObject(bytes);
-    return Buffer.compare(embedded, stripDebug(bytes)) === 0;
-  });
+/** Whether the objects, as gen would embed them, are those in the skeleton. */
+function sameObjects(embedded: readonly Uint8Array[], objects: readonly ReadObject[]): boolean | undefined {
+  const same = objects.map(({ path, bytes }, index) =>
+    within(`check ${path}`, () => {
+      // Says what is wrong with a file that is no object.
+      parseObject(bytes);
+      const held = embedded[index];
+      return held !== undefined && Buffer.compare(held, stripDebug(bytes)) === 0;
+    }),
+  );
+  return embedded.length === 0 ? undefined : same.every((one) => one);
 }
 
 /** The options that the skeleton was generated with. */
-function optionsOf(skeleton: string, { header, objectPath }: Committed): GenerateOptions {
-  const file = 'object.o';
-  const given = plainGenArguments([file, ...header.options]);
+function optionsOf(skeleton: string, { header }: Committed): GenerateOptions {
+  const given = plainGenArguments(['object.o', ...header.options]);
   const unknown = new CommandError(
     `check ${skeleton}: its header names options that bpfskel ${version} does not know: ${header.options.join(' ')}`,
   );
   if (given === undefined) throw unknown;
   try {
     const options = generateOptions({ ...given, name: given.name ?? objectName(header.source) });
-    return { ...options, source: header.source, objectPath: objectPath ?? options.objectPath };
+    const several = given.arch === undefined ? {} : { arch: given.arch };
+    return { ...options, ...several, source: header.source };
   } catch (error) {
     throw error instanceof UsageError ? unknown : error;
   }
@@ -147,8 +150,18 @@ function isNewer(one: string, other: string): boolean {
   return false;
 }
 
-function command({ skeleton, object }: CheckArguments, header: Header, name: string): string {
-  const sameName = header.options.includes('--name') || objectName(basename(object)) === name;
-  const options = [...(sameName ? [] : ['--name', name]), ...header.options];
-  return printable(['bpfskel', 'gen', object, ...options, '-o', skeleton].map(argument).join(' '), 1000);
+function command(skeleton: string, objects: readonly ReadObject[], header: Header, name: string): string {
+  const [{ path, arch } = { path: '' }] = objects;
+  const sameName = arch === undefined && objectName(basename(path)) === name;
+  const named = header.options.includes('--name') || sameName ? [] : ['--name', name];
+  const inputs = objects.flatMap((one) =>
+    one.arch === undefined ? [one.path] : ['--arch', `${one.arch}=${one.path}`],
+  );
+  const others = header.options.filter(
+    (_, index, all) => all[index] !== '--arch' && all[index - 1] !== '--arch',
+  );
+  return printable(
+    ['bpfskel', 'gen', ...inputs, ...named, ...others, '-o', skeleton].map(argument).join(' '),
+    1000,
+  );
 }

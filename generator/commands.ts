@@ -25,7 +25,7 @@ export async function runCommands(args: readonly string[]): Promise<number> {
 }
 
 function commandLine(finished: (status: number) => void, dash: boolean) {
-  // As a positional argument, yargs makes - an empty string.
+  // As a positional argument, yargs makes - an empty string, and of several nothing.
   const coerce = (path: string) => (path === '' && dash ? '-' : path);
   return yargs()
     .scriptName('bpfskel')
@@ -93,16 +93,17 @@ function commandLine(finished: (status: number) => void, dash: boolean) {
       async (given) => finished(await build(given)),
     )
     .command(
-      'check <skeleton> <object>',
+      'check <skeleton> <objects..>',
       'is this skeleton what the object generates now? If not: what changed in its API, and status 1',
       (command) =>
         command
           .positional('skeleton', { type: 'string', demandOption: true, describe: 'what gen wrote' })
-          .positional('object', {
+          .positional('objects', {
             type: 'string',
+            array: true,
             demandOption: true,
-            describe: 'object file, or - for standard input',
-            coerce,
+            describe: 'object file, or - for standard input; one for each architecture of the skeleton',
+            coerce: (paths: string[]) => (paths.length === 0 && dash ? ['-'] : paths),
           })
           .option('json', { type: 'boolean', default: false, describe: 'print JSON' })
           .example('$0 check hello.skel.ts hello.bpf.o', 'options of gen come from the skeleton itself'),

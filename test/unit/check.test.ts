@@ -50,7 +50,7 @@ function older(name: string, ...edits: readonly Edit[]): string {
 }
 
 const lines = async (name: string, ...edits: readonly Edit[]) => {
-  const verdict = await check({ skeleton: file(older(name, ...edits)), object: object(name) });
+  const verdict = await check({ skeleton: file(older(name, ...edits)), objects: [object(name)] });
   expect(verdict.edited).toBe(false);
   return verdict.changes.map(changeText);
 };
@@ -60,13 +60,16 @@ describe('bpfskel check', () => {
     'finds %s fresh, under the options that its header tells',
     async (name) => {
       const skeleton = join(goldens, name, 'expected.skel.ts');
-      expect(await check({ skeleton, object: object(name) })).toMatchObject({ fresh: true, changes: [] });
+      expect(await check({ skeleton, objects: [object(name)] })).toMatchObject({ fresh: true, changes: [] });
     },
   );
 
   test('takes the line ends of Windows for what they are', async () => {
     const skeleton = file(golden('maps').replaceAll('\n', '\r\n'));
-    expect(await check({ skeleton, object: object('maps') })).toMatchObject({ fresh: true, edited: false });
+    expect(await check({ skeleton, objects: [object('maps')] })).toMatchObject({
+      fresh: true,
+      edited: false,
+    });
   });
 
   test.each<[string, string, Edit[], string[]]>([
@@ -227,14 +230,14 @@ describe('bpfskel check', () => {
   });
 
   test('tells the same API with another object from another API', async () => {
-    const verdict = await check({ skeleton: file(older('maps')), object: object('maps') });
+    const verdict = await check({ skeleton: file(older('maps')), objects: [object('maps')] });
     expect(verdict).toMatchObject({ fresh: false, edited: false, sameObject: false, changes: [] });
     expect(checkText(verdict)).toMatch(/stale: same API, but the object in it is not .*in\.bpf\.o\n/);
   });
 
   test('tells a file that was changed by hand, whatever was changed', async () => {
     const skeleton = file(golden('maps').replace('v.getBigUint64(o, true)', 'v.getBigInt64(o, true)'));
-    const verdict = await check({ skeleton, object: object('maps') });
+    const verdict = await check({ skeleton, objects: [object('maps')] });
     expect(verdict).toMatchObject({ fresh: false, edited: true, sameObject: true, changes: [] });
     expect(checkText(verdict)).toContain('same API and object, but the file is not as bpfskel wrote it');
   });
@@ -243,7 +246,7 @@ describe('bpfskel check', () => {
     const skeleton = file(
       resealed('maps', ['bpfskel 0.1.0', 'bpfskel 0.0.9'], ['destroy(), or', 'close(), or']),
     );
-    const verdict = await check({ skeleton, object: object('maps') });
+    const verdict = await check({ skeleton, objects: [object('maps')] });
     expect(verdict).toMatchObject({ fresh: true, writtenBy: '0.0.9' });
     expect(checkText(verdict)).toMatch(/: fresh, written by bpfskel 0\.0\.9\n$/);
   });
@@ -251,15 +254,55 @@ describe('bpfskel check', () => {
   test('compares a skeleton that reads its object from a file', async () => {
     const verdict = await check({
       skeleton: file(resealed('embed_file', ['xdp(', 'kprobe('], ['xdp', 'kprobe, xdp'])),
-      object: object('embed_file'),
+      objects: [object('embed_file')],
     });
     expect(verdict.sameObject).toBeUndefined();
     expect(verdict.changes.map(({ kind }) => kind)).toEqual(['changed']);
   });
 
+  describe('with an object for each architecture', () => {
+    const skeleton = join(goldens, 'architectures/expected.skel.ts');
+    const one = (file: string) => join(goldens, 'architectures', file);
+    const [x86, arm64, other] = [one('in.x86.bpf.o'), one('in.arm64.bpf.o'), one('other.arm64.bpf.o')];
+
+    test('knows them by their names', async () => {
+      const verdict = await check({ skeleton, objects: [arm64, x86] });
+      expect(verdict).toMatchObject({ fresh: true, objects: [x86, arm64] });
+    });
+
+    test('takes them in order when they have other names', async () => {
+      const renamed = file(readFileSync(arm64), 'renamed.o');
+      expect(await check({ skeleton, objects: [x86, renamed] })).toMatchObject({ fresh: true });
+    });
+
+    test('tells when one of them is another', async () => {
+      const stale = file(
+        edited(readFileSync(skeleton, 'utf8'), [[/^const ELF_ARM64 = .*$/m, "const ELF_ARM64 = 'AAAA';"]]),
+      );
+      const verdict = await check({ skeleton: stale, objects: [x86, arm64] });
+      expect(verdict).toMatchObject({ fresh: false, sameObject: false, changes: [] });
+      expect(verdict.command).toBe(
+        `bpfskel gen --arch x64=${x86} --arch arm64=${arm64} --name architectures -o ${stale}`,
+      );
+    });
+
+    test.each<[string, string[], RegExp]>([
+      ['too few', [x86], /an object for each of x64, arm64: name all, .* in\.x86\.bpf\.o in\.arm64\.bpf\.o/],
+      ['objects that differ', [x86, other], /nothing can be generated from .* and .*other\.arm64/],
+    ])('refuses %s in a sentence', async (_, objects, expected) => {
+      await expect(check({ skeleton, objects })).rejects.toThrow(expected);
+    });
+
+    test('refuses a second object where there is one', async () => {
+      await expect(check({ skeleton: file(golden('maps')), objects: [x86, arm64] })).rejects.toThrow(
+        /has one object, and 2 are named/,
+      );
+    });
+  });
+
   test('says how to write it anew, with the options that wrote it', async () => {
     const skeleton = file(older('ringbuf', ['pid: number;', 'pid: bigint;']));
-    const verdict = await check({ skeleton, object: object('ringbuf') });
+    const verdict = await check({ skeleton, objects: [object('ringbuf')] });
     expect(verdict.command).toBe(
       `bpfskel gen ${object('ringbuf')} --name ringbuf --record asked=event -o ${skeleton}`,
     );
@@ -313,7 +356,7 @@ describe('bpfskel check', () => {
     ['a folder', () => [folder, object('maps')], /is a folder/],
   ])('refuses %s in a sentence', async (_, files, expected) => {
     const [skeleton, object] = files();
-    await expect(check({ skeleton, object })).rejects.toThrow(expected);
+    await expect(check({ skeleton, objects: [object] })).rejects.toThrow(expected);
   });
 
   function cut(name: string): string {
