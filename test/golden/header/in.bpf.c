@@ -42,4 +42,29 @@ struct {
 	__uint(max_entries, 4096);
 } packets SEC(".maps") bpfskel_record(packet);
 
+// The last one that was sent.
+struct event last;
+
+static __always_inline void send(const struct event *event)
+{
+	bpf_ringbuf_output(&events, (void *)event, sizeof(*event), 0);
+	last = *event;
+}
+
+SEC("syscall")
+int emit(void *ctx)
+{
+	struct event event = { .type = EVENT_EXEC, .exec = { .arguments = "ls\0-l\0/", .environment = "A=1\0B=2" } };
+
+	bpf_get_current_comm(event.exec.comm, sizeof(event.exec.comm));
+	send(&event);
+	__builtin_memset(&event, 0, sizeof(event));
+	event.type = EVENT_EXIT;
+	event.end.code = -2;
+	send(&event);
+	event.type = EVENT_PACKET;
+	send(&event);
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -16,6 +16,21 @@ struct placeholder_struct_tag__ {
 	struct placeholder_pointee_tag_ *placeholder_field_pointr;
 };
 
+#define said(text) __attribute__((btf_decl_tag("bpfskel:" text)))
+
+enum placeholder_tagenum00001 { placeholder_valueone0001, placeholder_valuetwo0001 };
+
+struct placeholder_tagged000001 {
+	enum placeholder_tagenum00001 placeholder_tagmember001;
+	union {
+		__u32 placeholder_armone000001 said("tag=placeholder_valueone0001");
+		char placeholder_armtwo000001[4] said("tag=placeholder_valuetwo0001");
+	} placeholder_unionname001;
+	char placeholder_tagshare0001[4] said("bytes");
+} said("union=placeholder_tagmember001");
+
+struct placeholder_tagged000001 placeholder_taggedvar001;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16);
