@@ -6,7 +6,7 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { type CgroupProgram, isBpfError, type Link, openLink } from '@bpfskel/runtime';
+import { type CgroupProgram, isBpfError, type Link, openLink, printable } from '@bpfskel/runtime';
 import { agent_kern, type Connections } from './agent.skel.ts';
 
 type Counts = ReadonlyMap<string, Connections>;
@@ -31,7 +31,7 @@ function rowsOf(now: Counts, before: Counts): [command: string, tcp: number, udp
   return [...now]
     .map(([command, { tcp, udp }]): [string, number, number] => {
       const earlier = before.get(command);
-      return [command.replace(/[^ -~]/g, '?'), tcp - (earlier?.tcp ?? 0), udp - (earlier?.udp ?? 0)];
+      return [printable(command), tcp - (earlier?.tcp ?? 0), udp - (earlier?.udp ?? 0)];
     })
     .filter(([, tcp, udp]) => tcp !== 0 || udp !== 0)
     .sort((a, b) => b[1] + b[2] - a[1] - a[2]);

@@ -1,14 +1,14 @@
 // Prints every program that is started, until Ctrl-C or for --seconds; with --ppid only children of one process.
 //   node main.js [--ppid PID] [--seconds N]
 import { parseArgs } from 'node:util';
-import { isBpfError } from '@bpfskel/runtime';
+import { isBpfError, printable } from '@bpfskel/runtime';
 import { execsnoop_kern } from './execsnoop.skel.ts';
 
 type Cell = string | number | bigint;
 
 function row(time: string, pid: Cell, cgroup: Cell, ppid: Cell, comm: string, args: string): string {
   const columns = [time.padEnd(9), `${pid}`.padEnd(6), `${cgroup}`.padEnd(6), `${ppid}`.padEnd(6)];
-  return `${columns.join(' ')} ${comm.padEnd(16)} ${args}`;
+  return `${columns.join(' ')} ${printable(comm).padEnd(16)} ${printable(args, 1280)}`;
 }
 
 async function main(): Promise<void> {

@@ -2,11 +2,11 @@
 // watches the functions of libc instead of the kernel: those of the very libc that the process uses, if one is given.
 //   node main.js [--pid PID] [--uprobe] [--seconds N]
 import { getSystemErrorName, parseArgs } from 'node:util';
-import { isBpfError } from '@bpfskel/runtime';
+import { isBpfError, printable } from '@bpfskel/runtime';
 import { type Event, opensnoop } from './opensnoop.skel.ts';
 
 function row(pid: number | string, comm: string, fd: number | string, error: string, path: string): string {
-  return `${`${pid}`.padEnd(7)} ${comm.padEnd(16)} ${`${fd}`.padStart(4)} ${error.padEnd(8)} ${path}`;
+  return `${`${pid}`.padEnd(7)} ${printable(comm).padEnd(16)} ${`${fd}`.padStart(4)} ${error.padEnd(8)} ${printable(path, 4096)}`;
 }
 
 function print({ pid, comm, result, path }: Event, fromLibc: boolean): void {

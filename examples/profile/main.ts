@@ -4,7 +4,7 @@
 import { basename } from 'node:path';
 import { setInterval } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { type Frame, isBpfError, KernelSymbols, ProcessSymbols } from '@bpfskel/runtime';
+import { type Frame, isBpfError, KernelSymbols, ProcessSymbols, printable } from '@bpfskel/runtime';
 import { type ProfileKern, profile_kern } from './profile.skel.ts';
 
 /** Samples by stack: `node;main;uv_run;[k] do_syscall_64`, the innermost function last. */
@@ -30,7 +30,7 @@ function collect({ maps: { counts, stacks } }: ProfileKern, into: Stacks): void 
     const user = stacks.symbolize(sample.user_stack, symbolsOf(sample.pid)) ?? [];
     const system = stacks.symbolize(sample.kernel_stack, kernel) ?? [];
     const frames = [...user.map(label).reverse(), ...system.map((frame) => `[k] ${label(frame)}`).reverse()];
-    const stack = [sample.comm, ...frames].map((text) => text.replaceAll(';', ':')).join(';');
+    const stack = [sample.comm, ...frames].map((text) => printable(text).replaceAll(';', ':')).join(';');
     into.set(stack, (into.get(stack) ?? 0) + count);
   }
 }

@@ -1,13 +1,13 @@
 // Prints every TCP connection as it ends, until Ctrl-C or for --seconds; with --pid only those of one process.
 //   node main.js [--pid PID] [--seconds N]
 import { parseArgs } from 'node:util';
-import { formatIp, isBpfError } from '@bpfskel/runtime';
+import { formatIp, isBpfError, printable } from '@bpfskel/runtime';
 import { tcplife_kern } from './tcplife.skel.ts';
 
 const widths = [7, 16, 39, 6, 39, 6, 10, 10, 0];
 
 function row(...cells: readonly (string | number | bigint)[]): string {
-  return cells.map((cell, index) => `${cell}`.padEnd(widths[index] ?? 0)).join(' ');
+  return cells.map((cell, index) => printable(`${cell}`).padEnd(widths[index] ?? 0)).join(' ');
 }
 
 /** Sockets of both families have IPv6 addresses here; those of IPv4 are better known by their own. */

@@ -13,6 +13,7 @@ export {
   isBpfError,
   MalformedError,
   NotSupportedError,
+  printable,
   SyscallError,
   VerifierError,
 } from './errors.js';

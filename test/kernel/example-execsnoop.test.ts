@@ -44,6 +44,14 @@ describe('examples/execsnoop', () => {
     expect(snoop.stdout).not.toContain('unseen');
   });
 
+  it('lets no argument speak to the terminal', async () => {
+    await using snoop = new RunningExample('execsnoop', ['--ppid', `${process.pid}`]);
+    await snoop.until(/^TIME/m);
+    await snoop.until(/ \/bin\/true \\u\{1b\}\[31mred$/m, () => runTrue('\x1b[31mred'));
+    expect(snoop.stdout).not.toContain('\x1b');
+    expect(await snoop.interrupt()).toBe(0);
+  });
+
   it('cuts long argument lists instead of losing them', async () => {
     await using snoop = new RunningExample('execsnoop', ['--ppid', `${process.pid}`]);
     await snoop.until(/^TIME/m);
