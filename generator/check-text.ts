@@ -9,7 +9,7 @@ export function checkText(verdict: Verdict): string {
   const skeleton = printable(verdict.skeleton);
   if (verdict.fresh) {
     const note = verdict.writtenBy === version ? '' : `, written by bpfskel ${printable(verdict.writtenBy)}`;
-    return `${skeleton}: fresh${note}\n`;
+    return `${skeleton}: fresh${note}${absent(verdict)}\n`;
   }
   return [
     `${skeleton}: stale: ${reason(verdict)}`,
@@ -27,14 +27,17 @@ export function checkJson(verdict: Verdict): string {
   return `${JSON.stringify({ ...rest, breaking, changes }, null, 2)}\n`;
 }
 
-function reason({ objects, changes, sameObject, edited }: Verdict): string {
+function reason({ objects, changes, sameObject, edited, reads }: Verdict): string {
   const name = objects.map((object) => printable(object)).join(' and ');
   const breaking = changes.filter((change) => change.breaking).length;
   if (changes.length > 0) {
     const count = changes.length === 1 ? '1 change' : `${changes.length} changes`;
     return `${name} generates another API, ${count}, ${breaking === 0 ? 'none' : breaking} breaking`;
   }
-  if (sameObject === false) return `same API, but the object in it is not ${name}`;
+  if (sameObject === false) {
+    const held = reads.length === 0 ? 'in it' : `it reads, ${readsText(reads)},`;
+    return `same API, but the object ${held} is not ${name}`;
+  }
   if (edited) return 'same API and object, but the file is not as bpfskel wrote it';
   return 'same API and object, in other words than this bpfskel writes';
 }
@@ -46,4 +49,15 @@ function notes({ edited, source, objects, changes, sameObject }: Verdict): strin
     ...(edited && !told ? ['the file was changed since bpfskel wrote it'] : []),
     ...(!objects.includes('-') && source !== name ? [`it was generated from ${printable(source)}`] : []),
   ];
+}
+
+/** What cannot be told of a skeleton that reads its object from a file. */
+function absent({ sameObject, reads }: Verdict): string {
+  return sameObject === undefined && reads.length > 0
+    ? `; the object it reads, ${readsText(reads)}, is not there`
+    : '';
+}
+
+function readsText(reads: readonly string[]): string {
+  return reads.map((path) => printable(path)).join(' and ');
 }

@@ -1,4 +1,5 @@
-import { basename } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { parseObject, printable } from '@bpfskel/runtime/inspect';
 import { apiChanges, type Change } from './api-diff.js';
 import { placedObjects, type ReadObject, readObject } from './check-objects.js';
@@ -29,8 +30,10 @@ export interface Verdict {
   readonly fresh: boolean;
   /** Changed since bpfskel wrote it; undefined when that cannot be told. */
   readonly edited: boolean | undefined;
-  /** The objects in the skeleton are these; undefined when the skeleton reads them from files. */
+  /** The objects in the skeleton, or those it reads from files, are these; undefined when such a file is not there. */
   readonly sameObject: boolean | undefined;
+  /** The files that the skeleton reads its objects from, seen from it. */
+  readonly reads: readonly string[];
   readonly changes: readonly Change[];
   /** The bpfskel that wrote it, and the object's name then. */
   readonly writtenBy: string;
@@ -59,19 +62,21 @@ export async function check(given: CheckArguments): Promise<Verdict> {
     objects: objects.map(({ path }) => path),
     fresh: true,
     edited: header.intact === undefined ? undefined : !header.intact,
-    sameObject: sameObjects(committed.embedded, objects),
+    sameObject: sameObjects(heldObjects(skeleton, committed), objects),
+    reads: committed.objectPaths,
     changes: [],
     writtenBy: header.version,
     source: header.source,
     command: command(skeleton, objects, header, options.name),
   };
-  // As this very bpfskel wrote it, for this very object: what is there to compare?
-  if (verdict.edited === false && verdict.sameObject && verdict.writtenBy === version) return verdict;
+  // As this very bpfskel wrote it, with this very object in it: what is there to compare?
+  const holds = committed.embedded.length > 0 && verdict.sameObject;
+  if (holds && verdict.edited === false && verdict.writtenBy === version) return verdict;
   return compared(verdict, committed, currentText(verdict, objects, committed.objectPaths, options));
 }
 
 async function compared(verdict: Verdict, committed: Committed, now: string): Promise<Verdict> {
-  if (now === committed.text) return verdict;
+  if (now === committed.text) return { ...verdict, fresh: verdict.sameObject !== false };
   const { NotASkeleton, readApis } = await import('./skeleton-api.js');
   try {
     const changes = apiChanges(...readApis(withoutObject(committed.text), withoutObject(now)));
@@ -105,17 +110,29 @@ function currentText(
   }
 }
 
-/** Whether the objects, as gen would embed them, are those in the skeleton. */
-function sameObjects(embedded: readonly Uint8Array[], objects: readonly ReadObject[]): boolean | undefined {
+/** The objects that the skeleton would load now. */
+function heldObjects(skeleton: string, { embedded, objectPaths }: Committed): (Uint8Array | undefined)[] {
+  const files = objectPaths.map((path) => join(dirname(skeleton), path));
+  return [
+    ...embedded,
+    ...files.map((path) => (existsSync(path) ? within(`check ${path}`, () => readInput(path)) : undefined)),
+  ];
+}
+
+/** Whether the objects, as gen would embed them, are those that the skeleton loads. */
+function sameObjects(
+  held: readonly (Uint8Array | undefined)[],
+  objects: readonly ReadObject[],
+): boolean | undefined {
   const same = objects.map(({ path, bytes }, index) =>
     within(`check ${path}`, () => {
       // Says what is wrong with a file that is no object.
       parseObject(bytes);
-      const held = embedded[index];
-      return held !== undefined && Buffer.compare(held, stripDebug(bytes)) === 0;
+      const one = held[index];
+      return one && [stripDebug(bytes), bytes].some((object) => Buffer.compare(one, object) === 0);
     }),
   );
-  return embedded.length === 0 ? undefined : same.every((one) => one);
+  return same.includes(false) ? false : same.includes(undefined) ? undefined : true;
 }
 
 /** The options that the skeleton was generated with. */

@@ -260,6 +260,21 @@ describe('bpfskel check', () => {
     expect(verdict.changes.map(({ kind }) => kind)).toEqual(['changed']);
   });
 
+  test('looks at the object that a skeleton reads from a file', async () => {
+    const skeleton = file(golden('embed_file'));
+    const fresh = await check({ skeleton, objects: [object('embed_file')] });
+    expect(checkText(fresh)).toMatch(/: fresh; the object it reads, in\.bpf\.o, is not there\n$/);
+    const beside = file(readFileSync(object('embed_file')), 'in.bpf.o');
+    expect(checkText(await check({ skeleton, objects: [beside] }))).toMatch(/: fresh\n$/);
+    const old = file(resealed('embed_file', ['xdp(', 'kprobe('], ['xdp', 'kprobe, xdp']), 'old.skel.ts');
+    expect((await check({ skeleton: old, objects: [beside] })).changes).toHaveLength(1);
+    file(readFileSync(object('maps')), 'in.bpf.o');
+    const stale = await check({ skeleton, objects: [object('embed_file')] });
+    expect(stale).toMatchObject({ fresh: false, sameObject: false, changes: [] });
+    expect(checkText(stale)).toContain('same API, but the object it reads, in.bpf.o, is not ');
+    rmSync(beside);
+  });
+
   describe('with an object for each architecture', () => {
     const skeleton = join(goldens, 'architectures/expected.skel.ts');
     const one = (file: string) => join(goldens, 'architectures', file);
