@@ -33,6 +33,16 @@ export function generate({ folder, args }) {
   return stdout;
 }
 
+/** In what a skeleton differs from its object's: what `bpfskel check` says. */
+function differences({ folder, args, output }) {
+  const objects = args.filter((arg) => arg.endsWith('.o')).map((arg) => arg.replace(/^.*=/, ''));
+  const { stdout, stderr } = spawnSync(process.execPath, [cli, 'check', output, ...objects], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  return (stdout + stderr).trim();
+}
+
 /** Compares what is committed with what is generated: name and, when it differs, why. */
 export function checkSkeletons() {
   return exampleSkeletons().map((skeleton) => {
@@ -40,7 +50,7 @@ export function checkSkeletons() {
     try {
       if (!existsSync(skeleton.output)) return { name, why: 'missing: run npm run skeletons' };
       if (generate(skeleton) === readFileSync(skeleton.output, 'utf8')) return { name };
-      return { name, why: 'stale: run npm run skeletons and commit the result' };
+      return { name, why: `${differences(skeleton)}\nrun npm run skeletons and commit the result` };
     } catch (error) {
       return { name, why: error instanceof Error ? error.message : String(error) };
     }
