@@ -327,6 +327,7 @@ describe('the kernel tells of a link of', () => {
     link.pin(pin).detach();
     expect(congestionControls()).toContain('bpfskel_link');
     using opened = openLink(pin, 'struct_ops');
+    expect(opened.program).toBe('by_link');
     opened.unpin();
     opened.update(map('in_its_place'), { expected: map('by_link') });
     expect(opened.info().mapId).toBe(map('in_its_place').info().id);

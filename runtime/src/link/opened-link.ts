@@ -32,7 +32,7 @@ export class OpenedLink<Type extends LinkType = LinkType> extends Link {
   constructor({ kernel, fd, info, pinPath }: OpenedLinkParts) {
     super({
       kernel,
-      program: info.progName ?? (info.progId === 0 ? '' : `id ${info.progId}`),
+      program: nameOf(kernel, info),
       target: describeLink(kernel, info),
       fd,
       ...(pinPath === undefined ? {} : { pinPath }),
@@ -166,6 +166,23 @@ export function adoptLink(
   } catch (error) {
     kernel.close(fd);
     throw error;
+  }
+}
+
+/** Of the program, or of the map that stands in its place; `id 17` where this process may not ask for the name. */
+function nameOf(kernel: Kernel, info: LinkInfo): string {
+  if (info.type !== 'struct_ops') return info.progName ?? `id ${info.progId}`;
+  let map: Fd;
+  try {
+    map = kernel.mapById(info.mapId);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return `map id ${info.mapId}`;
+  }
+  try {
+    return kernel.mapInfo(map).name;
+  } finally {
+    kernel.close(map);
   }
 }
 
