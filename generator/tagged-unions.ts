@@ -1,6 +1,13 @@
-import { BpfError, type Btf, type BtfComposite, type BtfMember, printable } from '@bpfskel/runtime/inspect';
+import {
+  BpfError,
+  type Btf,
+  type BtfComposite,
+  type BtfMember,
+  isBpfError,
+  printable,
+} from '@bpfskel/runtime/inspect';
 import { declTags } from './decl-tags.js';
-import { type Field, flatten } from './reach.js';
+import { type Field, flatten, type Reached } from './reach.js';
 import { type TagValue, valueLike, valueNames, valueWritten } from './tag-values.js';
 
 /** A union of which a member of the struct around it says which arm is meant. */
@@ -76,6 +83,24 @@ export function taggedUnion(btf: Btf, type: BtfComposite, asked: AskedUnions): T
     shared: shared.filter((field) => field !== tag),
     rest: member?.name ?? rest,
   };
+}
+
+/** The member that tells the arms of a struct's union apart, going by names alone: an enum with a value for each arm. */
+export function likelyTag(
+  btf: Btf,
+  { type, cName, fields }: Reached & { kind: 'composite' },
+): string | undefined {
+  if (type.kind !== 'struct' || type.name === '' || !fields.some(({ arm }) => arm)) return undefined;
+  const enums = fields.filter(({ typeId, arm }) => !arm && btf.resolve(typeId).kind.startsWith('enum'));
+  return enums.find((field) => {
+    const asked = { name: cName, member: undefined, text: field.cName };
+    try {
+      return (taggedUnion(btf, type, new Map([[type.id, asked]]))?.arms.length ?? 0) > 1;
+    } catch (error) {
+      if (!isBpfError(error)) throw error;
+      return false;
+    }
+  })?.cName;
 }
 
 type Refuse = (why: string) => BpfError;

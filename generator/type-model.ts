@@ -4,6 +4,7 @@ import type { Imports } from './imports.js';
 import { comment, propertyAccess, propertyKey, quote } from './quote.js';
 import type { Field, Reached, ReachedTypes } from './reach.js';
 import { type TaggedDefinition, taggedDefinition } from './tagged-model.js';
+import { likelyTag } from './tagged-unions.js';
 import { isLossy, type TypeTable, type Wide } from './types.js';
 
 /** A TypeScript type for a C enum: an object of its values and the union of them. */
@@ -95,7 +96,7 @@ function structDefinition(owner: Reached & { kind: 'composite' }, parts: Parts):
     doc:
       comment(`${cName}, ${byteCount(type.size)}`) +
       keptNote(owner.kept) +
-      (arms.length > 0 ? unionNote(name, arms) : ''),
+      (arms.length > 0 ? unionNote(name, arms) + tagNote(owner, parts.btf) : ''),
     size: type.size,
     fields: code.map(({ field, ts, read }, index) => ({
       doc: docs[index] ?? '',
@@ -130,6 +131,14 @@ function unionNote(name: string, arms: readonly Field[]): string {
   const shown = arms.slice(0, 4).map((field) => comment(field.name));
   const list = `${shown.join(', ')}${arms.length > shown.length ? ', …' : ''}`;
   return `; ${list} share bytes: make one with ${name}.of()`;
+}
+
+/** What would tell the arms apart, if it was said so. */
+function tagNote(owner: Reached & { kind: 'composite' }, btf: Btf): string {
+  const tag = likelyTag(btf, owner);
+  return tag === undefined
+    ? ''
+    : `, or let ${comment(tag)} tell them apart: --union ${comment(`${owner.type.name}=${tag}`)}`;
 }
 
 function presence(field: Field): string {

@@ -18,4 +18,17 @@ struct {
 	__type(value, union value);
 } m SEC(".maps");
 
+// Names say which arm is meant, but nobody else does: the comment tells of --union.
+enum kind { KIND_NUMBER, KIND_TEXT };
+
+struct either {
+	enum kind kind;
+	union {
+		__u32 number;
+		char text[4];
+	};
+};
+
+struct either either;
+
 char LICENSE[] SEC("license") = "GPL";
