@@ -1,8 +1,6 @@
 import yargs, { type Argv } from 'yargs';
 import { build } from './build.js';
-import { check } from './check.js';
-import { checkJson, checkText } from './check-text.js';
-import { writeAll } from './files.js';
+import { checkCommand } from './check-command.js';
 import { type GenArguments, gen } from './gen.js';
 import { inspect } from './inspect.js';
 import { nearest } from './nearest.js';
@@ -107,11 +105,7 @@ function commandLine(finished: (status: number) => void, dash: boolean) {
           })
           .option('json', { type: 'boolean', default: false, describe: 'print JSON' })
           .example('$0 check hello.skel.ts hello.bpf.o', 'options of gen come from the skeleton itself'),
-      async (given) => {
-        const verdict = await check(given);
-        writeAll(1, given.json ? checkJson(verdict) : checkText(verdict));
-        finished(verdict.fresh ? 0 : 1);
-      },
+      async ({ skeleton, objects, json }) => finished(await checkCommand({ skeleton, objects, json })),
     )
     .command(
       'inspect <object>',

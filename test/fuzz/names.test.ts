@@ -5,6 +5,10 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type GenerateOptions, generate } from '../../generator/generate.js';
+import { readHeader } from '../../generator/header.js';
+import { objectName } from '../../generator/names.js';
+import { plainGenArguments } from '../../generator/plain.js';
+import { comment } from '../../generator/quote.js';
 import * as codegen from '../../runtime/src/codegen/v1.js';
 import { isBpfError } from '../../runtime/src/errors.js';
 import { strangeThings } from '../unit/generated-code.js';
@@ -22,6 +26,7 @@ const paths = readdirSync(`${root}examples`, { recursive: true, encoding: 'utf8'
       'enums',
       'globals',
       'kconfig',
+      'maps',
       'map_in_map',
       'prototype',
       'record_union',
@@ -115,6 +120,27 @@ describe('other names in the tables of real objects', () => {
       { numRuns: 60 },
     );
     expect(generated).toBeGreaterThan(20);
+  });
+});
+
+describe('the name of an object file', () => {
+  const object = objects.get('test/golden/maps/in.bpf.o') ?? new Uint8Array();
+  const wellFormed = fc.oneof(hostile, long).map((text) => Buffer.from(text).toString());
+
+  test('never becomes code, and is told by the header', () => {
+    fc.assert(
+      fc.property(wellFormed, fc.constantFrom('base64', 'file'), (source, embed) => {
+        const text = generate(object, { ...options, embed, source, objectPath: source });
+        expect(strangeThings(text)).toEqual([]);
+        const header = readHeader(text);
+        expect(header).toMatchObject({ source: comment(source), intact: true });
+        // What another run needs to give the same name.
+        const given = plainGenArguments(['x.o', ...(header?.options ?? [])]);
+        expect(given?.name ?? objectName(header?.source ?? '')).toBe('probe');
+        expect(given?.embed ?? 'base64').toBe(embed);
+      }),
+      { numRuns: 100 },
+    );
   });
 });
 
