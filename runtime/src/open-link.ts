@@ -1,5 +1,7 @@
-import type { Kernel, LinkType } from './kernel/kernel.js';
+import { BpfError } from './errors.js';
+import type { Fd, Kernel, LinkType } from './kernel/kernel.js';
 import { linuxKernel } from './kernel/linux.js';
+import { errnoOf, type Reason, refusal } from './link/attach-error.js';
 import {
   adoptLink,
   type OpenedLink,
@@ -8,6 +10,7 @@ import {
   type UpdatableOpenedLink,
 } from './link/opened-link.js';
 import { openPin } from './link/pin.js';
+import { whyRefused } from './link/privilege.js';
 
 /** Where a link is opened. */
 export interface OpenLinkOptions {
@@ -31,12 +34,21 @@ export interface OpenLinkOptions {
  *   ERR_BPF_LAYOUT when it is of another type than `type`.
  */
 export function openLink(path: string, options?: OpenLinkOptions): OpenedLink;
+/**
+ * Opens a pinned link, of a type whose program the kernel exchanges: the answers of `info()` are of that type, and there is
+ * `update()`. Linux 5.8.
+ * @throws BpfError when there is none, or it is of another type (ERR_BPF_LAYOUT)
+ */
 export function openLink<Type extends UpdatableLinkType>(
   path: string,
   type: Type,
   options?: OpenLinkOptions,
 ): UpdatableOpenedLink<Type>;
 export function openLink(path: string, type: 'struct_ops', options?: OpenLinkOptions): OpenedStructOpsLink;
+/**
+ * Opens a pinned link, of a certain type: the answers of `info()` are of that type. Linux 5.8.
+ * @throws BpfError when there is none, or it is of another type (ERR_BPF_LAYOUT)
+ */
 export function openLink<Type extends LinkType>(
   path: string,
   type: Type,
@@ -57,12 +69,21 @@ export function openLink(
  * @throws BpfError ENOENT when there is no such link, ERR_BPF_LAYOUT when it is of another type than `type`.
  */
 export function openLinkById(id: number, options?: OpenLinkOptions): OpenedLink;
+/**
+ * Opens a link by its id, of a type whose program the kernel exchanges: the answers of `info()` are of that type, and there is
+ * `update()`. Linux 5.8.
+ * @throws BpfError when there is none, or it is of another type (ERR_BPF_LAYOUT)
+ */
 export function openLinkById<Type extends UpdatableLinkType>(
   id: number,
   type: Type,
   options?: OpenLinkOptions,
 ): UpdatableOpenedLink<Type>;
 export function openLinkById(id: number, type: 'struct_ops', options?: OpenLinkOptions): OpenedStructOpsLink;
+/**
+ * Opens a link by its id, of a certain type: the answers of `info()` are of that type. Linux 5.8.
+ * @throws BpfError when there is none, or it is of another type (ERR_BPF_LAYOUT)
+ */
 export function openLinkById<Type extends LinkType>(
   id: number,
   type: Type,
@@ -74,7 +95,30 @@ export function openLinkById(
   options?: OpenLinkOptions,
 ): OpenedLink {
   const [type, kernel] = read(typeOrOptions, options);
-  return adoptLink(kernel, kernel.linkById(id), `id ${id}`, type);
+  return adoptLink(kernel, openId(kernel, id), `id ${id}`, type);
+}
+
+function openId(kernel: Kernel, id: number): Fd {
+  // The kernel would be asked for a part of the number, and may have a link of that.
+  if (!(Number.isInteger(id) && id > 0 && id <= 0xffffffff)) {
+    throw new BpfError('ERR_BPF_ARGUMENT', `open link id ${id}: ids are whole numbers from 1 up`);
+  }
+  try {
+    return kernel.linkById(id);
+  } catch (error) {
+    throw refusal(`open link id ${id}`, error, whyNoLink(kernel, error));
+  }
+}
+
+function whyNoLink(kernel: Kernel, error: unknown): Reason | undefined {
+  switch (errnoOf(error)) {
+    case 'ENOENT':
+      return { why: 'there is none' };
+    case 'EPERM':
+      return whyRefused(kernel, ['CAP_SYS_ADMIN']);
+    default:
+      return undefined;
+  }
 }
 
 function read(

@@ -86,7 +86,10 @@ describe('openLink', () => {
   });
 
   it('is refused by id when there is none', () => {
-    expectRefusal(() => openLinkById(0x7ffffff0), 'ENOENT');
+    expectRefusal(() => openLinkById(0x7ffffff0), 'open link id 2147483632: there is none (ENOENT)');
+    for (const id of [0, -1, 1.5, 2 ** 32, Number.NaN]) {
+      expectRefusal(() => openLinkById(id), `open link id ${id}: ids are whole numbers from 1 up`);
+    }
   });
 
   it('is refused to a process that may not, in words', () => {

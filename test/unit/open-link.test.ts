@@ -175,6 +175,6 @@ describe('openLink', () => {
     expect(() => openLinkById(id, 'tcx', { kernel })).toThrow(
       `open link id ${id}: it is of type raw_tracepoint, and not tcx`,
     );
-    expect(() => openLinkById(9999, { kernel })).toThrow('ENOENT');
+    expect(() => openLinkById(9999, { kernel })).toThrow('open link id 9999: there is none (ENOENT)');
   });
 });

@@ -55,7 +55,7 @@ export class OpenedLink<Type extends LinkType = LinkType> extends Link {
    * Ends the attachment for everybody, whoever holds or pinned it; a pin stays, of a link that does nothing, until
    * `unpin()`. Linux 5.9. As libbpf's bpf_link__detach.
    *
-   * Only cgroup, netkit, netns, netfilter, sockmap, struct_ops, tcx and xdp can be ended so.
+   * Only cgroup, netkit, netns, netfilter, sockmap, struct_ops (Linux 6.11), tcx and xdp can be ended so.
    * @throws BpfError for the others, which end when nobody holds them: by `unpin()` and `close()`
    */
   override detach(): void {
