@@ -28,7 +28,7 @@ export function findType(btf: Btf, name: string): number {
     `the object's BTF has no type "${printable(bare)}"` +
       (close.length > 0
         ? `; it has ${close.join(', ')}`
-        : '; a type that no variable, map or function of the C source uses is not in BTF'),
+        : '; a type that no variable, map or function of the C source uses is not in BTF. bpfskel_type(struct NAME) of bpfskel.h keeps it there'),
   );
 }
 
