@@ -369,6 +369,7 @@ describe('a bpf_attr', () => {
     ],
     ['binds a map to a program', () => attrs.progBindMapAttr(4, 5), '4 5'],
     ['exchanges the program of a link', () => attrs.linkUpdateAttr(4, 5), '4 5'],
+    ['exchanges it while a certain one runs', () => attrs.linkUpdateAttr(4, 5, 6), '4 5 4 6'],
     [
       'opens a raw tracepoint by name',
       () => attrs.rawTracepointAttr(4, 'sys_enter', addresses()),
