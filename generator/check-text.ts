@@ -15,7 +15,9 @@ export function checkText(verdict: Verdict): string {
     `${skeleton}: stale: ${reason(verdict)}`,
     ...verdict.changes.map((change) => `  ${printable(changeText(change), 1000)}`),
     ...notes(verdict).map((note) => `  ${note}`),
-    `generate it again: ${verdict.command}`,
+    verdict.misfits.length > 0
+      ? 'generate it again, with options that fit'
+      : `generate it again: ${verdict.command}`,
     '',
   ].join('\n');
 }
@@ -42,10 +44,11 @@ function reason({ objects, changes, sameObject, edited, reads }: Verdict): strin
   return 'same API and object, in other words than this bpfskel writes';
 }
 
-function notes({ edited, source, objects, changes, sameObject }: Verdict): string[] {
+function notes({ edited, source, objects, changes, sameObject, misfits }: Verdict): string[] {
   const name = objects.map((object) => basename(object)).join(' and ');
   const told = changes.length === 0 && sameObject !== false;
   return [
+    ...misfits.map(({ option, why }) => printable(`${option.join(' ')} fits no more: ${why}`, 1000)),
     ...(edited && !told ? ['the file was changed since bpfskel wrote it'] : []),
     ...(!objects.includes('-') && source !== name ? [`it was generated from ${printable(source)}`] : []),
   ];

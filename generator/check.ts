@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { parseObject, printable } from '@bpfskel/runtime/inspect';
+import { isBpfError, parseObject, printable } from '@bpfskel/runtime/inspect';
 import { apiChanges, type Change } from './api-diff.js';
 import { placedObjects, type ReadObject, readObject } from './check-objects.js';
 import { type Committed, readCommitted, withoutObject } from './committed.js';
 import { readInput } from './files.js';
+import { fittingOptions, type Misfit } from './fitting-options.js';
 import { generateOptions } from './gen.js';
 import { type GenerateOptions, generate, generateForEach } from './generate.js';
 import { argument, type Header } from './header.js';
@@ -35,6 +36,8 @@ export interface Verdict {
   /** The files that the skeleton reads its objects from, seen from it. */
   readonly reads: readonly string[];
   readonly changes: readonly Change[];
+  /** Options in its header that the object takes no more. */
+  readonly misfits: readonly Misfit[];
   /** The bpfskel that wrote it, and the object's name then. */
   readonly writtenBy: string;
   readonly source: string;
@@ -65,6 +68,7 @@ export async function check(given: CheckArguments): Promise<Verdict> {
     sameObject: sameObjects(heldObjects(skeleton, committed), objects),
     reads: committed.objectPaths,
     changes: [],
+    misfits: [],
     writtenBy: header.version,
     source: header.source,
     command: command(skeleton, objects, header, options.name),
@@ -75,14 +79,22 @@ export async function check(given: CheckArguments): Promise<Verdict> {
   return compared(verdict, committed, currentText(verdict, objects, committed.objectPaths, options));
 }
 
-async function compared(verdict: Verdict, committed: Committed, now: string): Promise<Verdict> {
+async function compared(
+  verdict: Verdict,
+  committed: Committed,
+  { text: now, misfits }: ReturnType<typeof currentText>,
+): Promise<Verdict> {
   if (now === committed.text) return { ...verdict, fresh: verdict.sameObject !== false };
   const { NotASkeleton, readApis } = await import('./skeleton-api.js');
   try {
     const changes = apiChanges(...readApis(withoutObject(committed.text), withoutObject(now)));
     // Another bpfskel may say the same in other words.
-    const alike = changes.length === 0 && verdict.sameObject !== false && verdict.edited === false;
-    return { ...verdict, changes, fresh: alike && verdict.writtenBy !== version };
+    const alike =
+      changes.length === 0 &&
+      misfits.length === 0 &&
+      verdict.sameObject !== false &&
+      verdict.edited === false;
+    return { ...verdict, changes, misfits, fresh: alike && verdict.writtenBy !== version };
   } catch (error) {
     if (!(error instanceof NotASkeleton)) throw error;
     throw new CommandError(`check ${verdict.skeleton}: not a skeleton as gen writes them: ${error.message}`, {
@@ -91,22 +103,38 @@ async function compared(verdict: Verdict, committed: Committed, now: string): Pr
   }
 }
 
+/** What the objects generate now, and the options that they take no more. */
 function currentText(
   { skeleton, objects }: Verdict,
   files: readonly ReadObject[],
   paths: readonly string[],
   options: GenerateOptions,
-): string {
+): { text: string; misfits: readonly Misfit[] } {
   const placed = files.map(({ arch = '', path, bytes }, index) => ({
     ...{ arch, bytes, source: basename(path) },
     objectPath: paths[index] ?? basename(path),
   }));
   const [only] = placed;
+  const text = (given: GenerateOptions): string => {
+    if (given.arch !== undefined) return generateForEach(placed, given).toString();
+    return only === undefined ? '' : generate(only.bytes, { ...given, objectPath: only.objectPath });
+  };
   try {
-    if (options.arch !== undefined) return generateForEach(placed, options).toString();
-    return only === undefined ? '' : generate(only.bytes, { ...options, objectPath: only.objectPath });
+    return { text: text(options), misfits: [] };
   } catch (error) {
-    throw explained(`check ${skeleton}: nothing can be generated from ${objects.join(' and ')}`, error);
+    const refused = explained(
+      `check ${skeleton}: nothing can be generated from ${objects.join(' and ')}`,
+      error,
+    );
+    if (!isBpfError(error)) throw refused;
+    const fitting = fittingOptions(options, text);
+    if (fitting.misfits.length === 0) throw refused;
+    try {
+      return { text: text(fitting.options), misfits: fitting.misfits };
+    } catch {
+      // Without them it is not better.
+      throw refused;
+    }
   }
 }
 
