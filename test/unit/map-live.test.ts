@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { struct } from '../../runtime/src/codec/struct.js';
+import { readRestText, textSize, writeRestText } from '../../runtime/src/codec/text.js';
 import { arena } from '../../runtime/src/map/arena.js';
 import { array } from '../../runtime/src/map/array.js';
 import { fakeKernel } from '../../runtime/src/testing/index.js';
@@ -13,6 +15,14 @@ const attributes = {
   maxEntries: 4,
   flags: BPF_F_MMAPABLE,
 };
+
+const line = struct<{ text: string }>(
+  8,
+  (v, o, end) => ({ text: readRestText(v, o + 8, end) }),
+  (v, o, x) => writeRestText(v, o + 8, x.text),
+  undefined,
+  (x) => 8 + textSize(x.text),
+);
 
 describe('the live elements of an array map', () => {
   const open = () => {
@@ -44,6 +54,22 @@ describe('the live elements of an array map', () => {
     const { map } = liveMap(fakeKernel(), array(unsigned(2)), { ...attributes, valueSize: 2 });
     map.set(3, 0x1234);
     expect([map.live().stride, map.live().get(3), map.live().memory.byteLength]).toEqual([8, 0x1234, 26]);
+  });
+
+  it('end where the next begins, for values that end in a flexible array, too', () => {
+    const { map } = liveMap(fakeKernel(), array(line), attributes);
+    const live = map.live();
+    for (const i of [0, 1, 2, 3]) live.set(i, { text: `line ${i}` });
+    live.set(1, { text: 'new' });
+    expect([...live]).toEqual(['line 0', 'new', 'line 2', 'line 3'].map((text) => ({ text })));
+    expect(() => live.set(2, { text: 'far too long' })).toThrow('text of 12 bytes does not fit char[8]');
+    expect(live.get(3)).toEqual({ text: 'line 3' });
+    map.setMany([
+      [0, { text: 'a' }],
+      [1, { text: 'b' }],
+    ]);
+    expect(() => map.setMany([[0, { text: 'far too long' }]])).toThrow('does not fit char[8]');
+    expect(map.get(1)).toEqual({ text: 'b' });
   });
 
   it('are mapped once', () => {
@@ -120,6 +146,15 @@ describe('an arena', () => {
       5,
     ]);
     expect([map.byteLength, map.address % 4096n]).toEqual([4 * 4096, 0n]);
+  });
+
+  it('takes of a value with a flexible array no more than it is long', () => {
+    const { map } = open();
+    map.write(map.address + 16n, u64, 7n).write(map.address, line, { text: 'seven b' });
+    expect(map.read(map.address + 16n, u64)).toBe(7n);
+    expect(() => map.write(map.address + 4n * 4096n - 8n, line, { text: '' })).toThrow(
+      /9 bytes at .* are not/,
+    );
   });
 
   it.each([

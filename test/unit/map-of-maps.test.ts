@@ -124,7 +124,7 @@ describe('the skeleton of an object with maps in maps', () => {
       elf: () => map_in_map.elfBytes(),
     });
     expect(() => other.open()).toThrow(
-      /values of map "outer.inner" are 4 bytes in the object and 16 in the skeleton/,
+      /values of the maps in map "outer" are struct entry, 4 bytes, in the object and 16 bytes in the skeleton/,
     );
   });
 });

@@ -26,6 +26,21 @@ export function sizeOf<T>(codec: Codec<T>, value: T): number {
   return codec.sizeOf?.(value) ?? codec.size;
 }
 
+/**
+ * Writes a value among others: one that ends in a flexible array takes what is left of its view, which here is the `size`
+ * bytes at `offset`.
+ */
+export function writeWithin<T>(
+  codec: Codec<T>,
+  view: DataView,
+  offset: number,
+  size: number,
+  value: T,
+): void {
+  const own = codec.sizeOf === undefined ? view : new DataView(view.buffer, view.byteOffset, offset + size);
+  codec.write(own, offset, value);
+}
+
 /** `T` with one arm of its union given, or several that agree. */
 export type OneArm<T, Arm extends keyof T> = Omit<T, Arm> & { readonly [A in Arm]?: T[A] | undefined };
 

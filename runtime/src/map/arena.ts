@@ -1,4 +1,5 @@
 import type { Codec } from '../codec/codec.js';
+import { sizeOf, writeWithin } from '../codec/struct.js';
 import { BpfError } from '../errors.js';
 import type { Mapping } from '../kernel/kernel.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
@@ -46,7 +47,8 @@ export class Arena extends BpfMap {
 
   /** Writes the value that a pointer points at; padding keeps what it has. */
   write<T>(pointer: bigint, codec: Codec<T>, value: T): this {
-    codec.write(this.memory, this.#offset(pointer, codec.size), value);
+    const size = sizeOf(codec, value);
+    writeWithin(codec, this.memory, this.#offset(pointer, size), size, value);
     return this;
   }
 

@@ -1,4 +1,5 @@
 import type { Codec } from '../codec/codec.js';
+import { writeWithin } from '../codec/struct.js';
 import type { MapWriteResult } from '../kernel/kernel.js';
 import { BPF_F_LOCK } from '../uapi.js';
 import type { MapHandle } from './map.js';
@@ -34,8 +35,12 @@ export function setMany<K, V>(
   const { keySize, kernel } = handle;
   let batches = (flags & ~BPF_F_LOCK) === 0n;
   for (const chunk of chunks(entries, batchSize(keySize + valueBytes))) {
-    const keys = encoded(chunk, keySize, (view, offset, entry) => key.write(view, offset, entry[0]));
-    const values = encoded(chunk, valueBytes, (view, offset, entry) => value.write(view, offset, entry[1]));
+    const keys = encoded(chunk, keySize, (view, offset, entry) =>
+      writeWithin(key, view, offset, keySize, entry[0]),
+    );
+    const values = encoded(chunk, valueBytes, (view, offset, entry) =>
+      writeWithin(value, view, offset, valueBytes, entry[1]),
+    );
     let done = 0;
     if (batches) {
       const result = kernel.mapUpdateBatch(handle.fd(), { keys, values, count: chunk.length, flags });
@@ -65,7 +70,9 @@ export function deleteMany<K>(
   let batches = true;
   let deleted = 0;
   for (const chunk of chunks(wanted, batchSize(keySize))) {
-    const keys = encoded(chunk, keySize, (view, offset, entry) => key.write(view, offset, entry));
+    const keys = encoded(chunk, keySize, (view, offset, entry) =>
+      writeWithin(key, view, offset, keySize, entry),
+    );
     let at = 0;
     while (batches && at < chunk.length) {
       const rest = keys.subarray(at * keySize);

@@ -1,5 +1,6 @@
 import { alignUp } from '../bytes.js';
 import type { Codec } from '../codec/codec.js';
+import { writeWithin } from '../codec/struct.js';
 import { BpfError } from '../errors.js';
 import { BPF_F_MMAPABLE } from '../uapi.js';
 import type { MapHandle } from './map.js';
@@ -57,7 +58,7 @@ export class LiveArray<V> implements Iterable<V> {
    */
   set(index: number, value: V): this {
     const at = this.#at('set', index);
-    this.#value.write(this.memory, at, value);
+    writeWithin(this.#value, this.memory, at, this.#handle.valueSize, value);
     return this;
   }
 

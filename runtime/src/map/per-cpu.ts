@@ -1,5 +1,6 @@
 import { alignUp } from '../bytes.js';
 import type { Codec } from '../codec/codec.js';
+import { writeWithin } from '../codec/struct.js';
 import { BpfError } from '../errors.js';
 
 /** Bytes from one CPU's value to the next (kernel: bpf_map_value_size, libbpf the same). */
@@ -27,7 +28,7 @@ export function perCpu<V>(codec: Codec<V>, valueSize: number, cpus: number, what
         );
       }
       values.forEach((value, cpu) => {
-        codec.write(view, offset + cpu * stride, value);
+        writeWithin(codec, view, offset + cpu * stride, valueSize, value);
       });
     },
   };
