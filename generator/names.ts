@@ -6,7 +6,7 @@ const reserved = new Set(
     'instanceof interface is keyof let module namespace never new null number object of package private protected ' +
     'public readonly require return satisfies set static string super switch symbol this throw true try type typeof ' +
     'undefined unique unknown using var void while with yield bigint Infinity NaN exports globalThis ' +
-    'Object Promise Reflect URL Omit Exclude Uint8Array DataView'
+    'Object Promise Reflect URL Omit Exclude Uint8Array DataView Math'
   ).split(' '),
 );
 

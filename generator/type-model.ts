@@ -107,12 +107,17 @@ function structDefinition(owner: Reached & { kind: 'composite' }, parts: Parts):
     writes: writes.map(({ field, write }) => (field.arm ? `if (${presence(field)}) ${write};` : `${write};`)),
     places: parts.live.has(owner) ? fields.map((field) => placeOf(field, owner, parts)) : [],
     // One of several arms says nothing of how long the whole is.
-    sizeOf: arms.length > 0 ? undefined : code.find(({ rest }) => rest !== undefined)?.rest,
+    sizeOf: arms.length > 0 ? undefined : longest(code.flatMap(({ rest }) => rest ?? [])),
     codecType: codecType(owner, arms, parts.imports),
     make: parts.imports.value(arms.length > 0 ? 'union' : 'struct'),
     readParams: fields.length === 0 ? '' : code.some(({ rest }) => rest !== undefined) ? 'v, o, end' : 'v, o',
     writeParams: fields.length === 0 ? '' : 'v, o, x',
   };
+}
+
+/** Several flexible arrays begin at one place where C has a mark without bytes in front of the last. */
+function longest(rests: readonly string[]): string | undefined {
+  return rests.length > 1 ? `Math.max(${rests.join(', ')})` : rests[0];
 }
 
 function placeOf(field: Field, owner: Reached & { kind: 'composite' }, { table, imports }: Parts) {

@@ -215,8 +215,18 @@ describe.each([
     words.items[1] = 11;
     expect(snapshot(words)).toEqual({ count: 2, items: [7, 11] });
     skel.data.words = { count: 1, items: [1, 2] };
-    expect([...contents('.data').subarray(12)]).toEqual([1, 0, 0, 0, 1, 0, 2, 0]);
+    expect([...contents('.data').subarray(-8)]).toEqual([1, 0, 0, 0, 1, 0, 2, 0]);
     expect(message(() => (skel.data.words = { count: 1, items: [1, 2, 3] }))).toMatch(/do not fit/);
+  });
+
+  it('without bytes are empty, and text goes on to the end of its variable', () => {
+    const { note } = skel.data;
+    expect([note.length, note.mark.length, note.text]).toEqual([5, 0, 'hello']);
+    expect(snapshot(note)).toEqual({ length: 5, mark: [], kind: 1, text: 'hello' });
+    note.text = 'bye';
+    expect([note.text, skel.data.note.text]).toEqual(['bye', 'bye']);
+    expect(message(() => (note.text = 'too long'))).toMatch(/does not fit/);
+    expect(message(() => (note.mark[0] = 1))).toMatch(/^set data\.note\.mark\[0\]: it has 0 elements/);
   });
 
   it('are plain to look at, to copy and to compare', () => {
@@ -228,7 +238,8 @@ describe.each([
     expect(skel.bss.stats).toEqual({ ...plain, hits: 4n });
     expect(inspect(skel.bss.packed)).toBe('{ tag: 0, count: 0n }');
     expect(inspect(skel.bss.counts)).toBe('[ 0n, 0n, 0n, 0n ]');
-    expect(inspect(skel.data)).toBe('{ weights: [ 1, 2, 3 ], words: { count: 2, items: [ 7, 9 ] } }');
+    expect(inspect(skel.data.words)).toBe('{ count: 2, items: [ 7, 9 ] }');
+    expect(inspect(skel.data_samples)).toBe('{ samples_count: 0, samples: [ 0n ] }');
     expect(structuredClone(skel.bss.packed)).toEqual({ tag: 0, count: 0n });
     skel.bss.stats = { ...skel.bss.stats, level: -3 };
     skel.bss.stats.top[0] = skel.bss.stats.best;
@@ -240,7 +251,8 @@ describe.each([
     skel.bss.counts[0] = 2n ** 53n - 1n;
     expect(JSON.stringify(skel.bss.packed)).toBe('{"tag":0,"count":"9007199254740992"}');
     expect(JSON.stringify({ counts: skel.bss.counts })).toBe('{"counts":[9007199254740991,0,0,0]}');
-    expect(JSON.stringify(skel.data)).toBe('{"weights":[1,2,3],"words":{"count":2,"items":[7,9]}}');
+    expect(JSON.stringify(skel.data.words)).toBe('{"count":2,"items":[7,9]}');
+    expect(JSON.stringify(skel.data_samples)).toBe('{"samples_count":0,"samples":[0]}');
     expect(toJson(skel.bss.counts, { bigint: 'string' })).toBe('["9007199254740991","0","0","0"]');
     expect(toJson([{ packed: skel.bss.packed }], { bigint: 'string' })).toContain(
       '"count":"9007199254740992"',

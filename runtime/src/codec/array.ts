@@ -44,6 +44,7 @@ export function writeArray<T>(
 export function restOf<T>(element: Codec<T>): Codec<T[]> {
   return {
     size: 0,
+    rest: true,
     element,
     read: (view, offset, end) => readRest(view, offset, element, end),
     write: (view, offset, value) => writeRest(view, offset, element, value),

@@ -21,8 +21,10 @@ export interface Codec<T> {
   sizeOf?(value: T): number;
   /** Of a struct or union: its fields by name, stated where one of them must be reachable alone, as in live memory. */
   readonly fields?: () => Readonly<Record<string, CodecField>>;
-  /** Of an array: what its elements are. One of size 0 goes on to the end of what holds it. */
+  /** Of an array: what its elements are. */
   readonly element?: Codec<unknown>;
+  /** Of a flexible array, whose `size` is 0: it goes on to the end of what holds it. */
+  readonly rest?: true;
 }
 
 /** The TypeScript type a codec reads and writes. */

@@ -56,7 +56,12 @@ export function writeRestBytes(view: DataView, offset: number, value: Uint8Array
 }
 
 /** Bytes that end a record, as a field that is reached alone. */
-export const restBytes: Codec<Uint8Array> = { size: 0, read: readRestBytes, write: writeRestBytes };
+export const restBytes: Codec<Uint8Array> = {
+  rest: true,
+  size: 0,
+  read: readRestBytes,
+  write: writeRestBytes,
+};
 
 /** The bytes of base64 text: how a skeleton carries its object. */
 export function decodeBase64(text: string): Uint8Array {

@@ -97,7 +97,7 @@ export function textSize(value: string): number {
 }
 
 /** A `char x[]` that ends a record, as a field that is reached alone. */
-export const restText: Codec<string> = { size: 0, read: readRestText, write: writeRestText };
+export const restText: Codec<string> = { size: 0, rest: true, read: readRestText, write: writeRestText };
 
 /** The text of a `char x[]` that ends a record: up to its first NUL or `end`. Without `end` it is empty. */
 export function readRestText(view: DataView, offset: number, end: number | undefined): string {

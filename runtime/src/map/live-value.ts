@@ -84,8 +84,7 @@ export class LiveStruct {
     if (known !== undefined) return known;
     const { path, offset, backing } = this.#place;
     const { codec } = field;
-    const endless = codec.size === 0 && codec.fields === undefined;
-    const room = field.room ?? (endless ? () => roomOf(this.#place) - field.offset : undefined);
+    const room = field.room ?? (codec.rest ? () => roomOf(this.#place) - field.offset : undefined);
     const place = { backing, path: `${path}.${name}`, codec, offset: offset + field.offset, room };
     const part = { place, live: isLive(place) ? liveAt(place) : undefined };
     this.#parts.set(name, part);

@@ -1,4 +1,4 @@
-// Options: --type record --type line --type wrapped
+// Options: --type record --type line --type wrapped --type marked
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -17,6 +17,14 @@ struct wrapped {
 	struct record record;
 };
 
+/* A mark without bytes: whatever ends the struct begins there. */
+struct marked {
+	__u32 length;
+	__u32 words[0];
+	char text[];
+};
+
+const struct marked *marked_type;
 const struct record *record_type;
 const struct line *line_type;
 const struct wrapped *wrapped_type;

@@ -25,6 +25,14 @@ struct stats {
 	};
 };
 
+/* A mark without bytes inside, and text that goes on. */
+struct note {
+	__u8 length;
+	__u32 mark[0];
+	__u8 kind;
+	char text[];
+};
+
 struct packed {
 	__u8 tag;
 	__u64 count;
@@ -51,6 +59,8 @@ void *pointer;
 bool enabled;
 __s64 balance;
 int weights[3] = { 1, 2, 3 };
+struct note note = { .length = 5, .kind = 1, .text = "hello" };
+__u32 nothing[0];
 struct words words = { .count = 2, .items = { 7, 9 } };
 
 int samples_count SEC(".data.samples");
