@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Kernel } from '../../runtime/src/kernel/kernel.js';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import { UprobeProgram, UretprobeProgram } from '../../runtime/src/program/index.js';
+import { zipArchive } from '../unit/zip-archive.js';
 import { type Counter, loadCounter } from './counter.js';
 import { kernelHas } from './facts.js';
 import { expectRefusal, linkContract } from './link-contract.js';
@@ -160,6 +162,21 @@ describe('a uprobe', () => {
     expect(probe.attach({ pid: running.pid, address }).target).toContain(`${copy}:0x`);
     await running.work();
     expect(runs()).toBe(2);
+  });
+
+  it('goes into a library that runs from an archive', () => {
+    const name = 'lib/libprobed.so';
+    const { bytes, starts } = zipArchive([
+      { name: 'first', bytes: new Uint8Array(5000) },
+      { name, bytes: readFileSync(probed.library) },
+    ]);
+    const archive = join(folder, 'app.apk');
+    writeFileSync(archive, bytes);
+    const link = program(`uprobe/${archive}!/${name}:library_work`).attach();
+    expect(link.target).toBe(`uprobe ${archive}!/${name}:library_work`);
+    const place = (starts[1] ?? 0) + symbolAddress(probed.library, 'library_work');
+    execFileSync(probed.program, ['@', archive, `${place}`]);
+    expect(runs()).toBe(1);
   });
 
   it('through tracefs leaves no probe behind', () => {

@@ -1,9 +1,13 @@
 // What the tests of uprobes and USDT probe: a program, or with -DLIBRARY the library it is linked with.
 //   probed [TIMES]   does its work TIMES times (1) and ends
+//   probed @ FILE N  runs library_work() where it lies in FILE, N bytes from its beginning
 //   probed -         prints "ready", then works once and prints "done" for every line it reads
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 // The notes that <sys/sdt.h> of SystemTap makes, which need not be installed: a nop in the code, and a description of
 // it in .note.stapsdt. `args` names operands of the asm statement, each as SIZE@OPERAND.
@@ -86,11 +90,24 @@ static __attribute__((noinline)) int work(int round)
 	return sum;
 }
 
+// Code that the linker had nothing to do with: a library in an archive, as Android's linker loads it.
+static int work_in(const char *path, long offset)
+{
+	int file = open(path, O_RDONLY);
+	char *all = mmap(NULL, lseek(file, 0, SEEK_END), PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
+
+	if (all == MAP_FAILED)
+		return 1;
+	return ((int (*)(int))(all + offset))(41) != 42;
+}
+
 int main(int argc, char **argv)
 {
 	int times = argc > 1 ? atoi(argv[1]) : 1;
 	int sum = 0;
 
+	if (argc > 3 && strcmp(argv[1], "@") == 0)
+		return work_in(argv[2], atol(argv[3]));
 	if (argc > 1 && strcmp(argv[1], "-") == 0) {
 		puts("ready");
 		fflush(stdout);

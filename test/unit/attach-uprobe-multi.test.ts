@@ -163,6 +163,7 @@ describe('attaching to many functions', () => {
     [{ offsets: [-1] }, 'offset -1 is no whole number'],
     [{ offsets: [1], functions: 'read_*' }, 'functions and offsets cannot be given together'],
     [{ binary: 'nothing', functions: 'a' }, 'there is no nothing in'],
+    [{ binary: 'x.apk!/a.so', functions: 'a' }, 'x.apk!/a.so is a file in an archive, where only uprobe and'],
     [{ offsets: [1], pid: 1.5 }, 'pid 1.5 is no whole number'],
   ];
   it.each(refusals)('explains %o', (options, text) => {

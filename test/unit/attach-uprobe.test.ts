@@ -4,6 +4,7 @@ import { type UprobeOptions, UprobeProgram, UretprobeProgram } from '../../runti
 import { type FakeBinarySpec, fakeBinary, fakeLayout } from '../../runtime/src/testing/index.js';
 import { type BinaryHost, binaryHost } from './binary-host.js';
 import { handleFor } from './fake-host.js';
+import { type ZipFile, zipArchive } from './zip-archive.js';
 
 const libc = '/usr/lib/libc.so.6';
 const tracing = '/sys/kernel/tracing';
@@ -350,7 +351,6 @@ describe('a uprobe that cannot be attached', () => {
       'there is no libc.so in /usr/lib64, /usr/lib, /lib/x86_64-linux-gnu, /lib64, /lib. There is libc.so.6',
     ],
     ['tool', 'main', 'there is no tool in /usr/bin, /usr/sbin. Give its path'],
-    ['app.apk!/lib.so', 'main', 'app.apk!/lib.so is a file in an archive'],
     ['a\u001b[2J', 'main', 'there is no a\\u{1b}[2J in'],
   ];
   it.each(cases)('explains %s:%s', (binary, symbol, text) => {
@@ -402,5 +402,93 @@ describe('a uprobe that cannot be attached', () => {
     });
     expect(() => at(on, 'uprobe').attach({ binary: 'app', ...options })).toThrow(text);
     expect(on.open.size).toBe(0);
+  });
+});
+
+describe('attaching a uprobe to a file in an archive', () => {
+  const member = 'lib/x86_64/libapp.so';
+  const library = fakeBinary({ exports: ['getpid', 'open'] });
+  const others: ZipFile[] = [
+    { name: 'lib/x86_64/libapp.so.txt', bytes: new Uint8Array(100) },
+    { name: 'packed.so', bytes: library, method: 8 },
+    { name: 'locked.so', bytes: library, flags: 1 },
+    { name: 'text', bytes: new TextEncoder().encode('no ELF file') },
+  ];
+  const { bytes, starts } = zipArchive([...others, { name: member, bytes: library }], 'PK\x05\x06 a comment');
+  const start = starts[4] ?? 0;
+  const device = (archive: Uint8Array = bytes) => {
+    const on = binaryHost();
+    on.binary('/app/x.apk', archive);
+    return on;
+  };
+  const binary = `/app/x.apk!/${member}`;
+
+  it('goes to the place that the function has in the archive', () => {
+    const on = device();
+    expect(at(on, `uprobe/${binary}:open+4`).attach().target).toBe(`uprobe ${binary}:open+0x4`);
+    expect(on.calls[0]).toContain(`"target":"/app/x.apk","config2":"${start + openOffset + 4}n"`);
+    at(on, 'uprobe').attach({ binary, offset: 0x40, refCtrOffset: 0x2000 });
+    at(on, 'uprobe').attach({ binary, address: fakeLayout.code.address });
+    const opened = on.calls.filter((call) => call.startsWith('perfEventOpen'));
+    expect(opened[1]).toContain(`"config":"${BigInt(start + 0x2000) << 32n}n"`);
+    expect(opened[1]).toContain(`"config2":"${start + 0x40}n"`);
+    expect(opened[2]).toContain(`"config2":"${start + fakeLayout.code.offset}n"`);
+  });
+
+  it('looks for the archive of a process in its file system', () => {
+    const on = binaryHost();
+    on.binary('/proc/7/root/app/x.apk', bytes);
+    on.file('/proc/7/status', '');
+    expect(at(on, 'uprobe').attach({ binary, symbol: 'open', pid: 7 }).target).toBe(
+      `uprobe ${binary}:open (pid 7)`,
+    );
+    expect(on.calls[0]).toContain('"target":"/proc/7/root/app/x.apk"');
+  });
+
+  const cases: [binary: string, symbol: string, text: string][] = [
+    ['/app/y.apk!/a.so', 'open', 'there is no /app/y.apk'],
+    [
+      '/app/x.apk!/lib/x86/libapp.so',
+      'open',
+      `/app/x.apk: the archive has no file lib/x86/libapp.so. Similar names: ${member}`,
+    ],
+    [
+      '/app/x.apk!/packed.so',
+      'open',
+      'packed.so is compressed in the archive, and so runs from nowhere in it',
+    ],
+    ['/app/x.apk!/locked.so', 'open', 'locked.so is encrypted in the archive'],
+    ['/app/x.apk!/text', 'open', '/app/x.apk!/text is no ELF file'],
+    [binary, 'opem', `${binary} has no function opem among those`],
+  ];
+  it.each(cases)('explains %s:%s', (name, symbol, text) => {
+    const on = device();
+    expect(() => at(on, 'uprobe').attach({ binary: name, symbol })).toThrow(text);
+    expect(on.open.size).toBe(0);
+  });
+
+  it('finds none in what is no archive, or a broken one', () => {
+    const attach = (archive: Uint8Array) => {
+      const on = device(archive);
+      at(on, 'uprobe').attach({ binary, symbol: 'open' }).detach();
+      return on.open.size;
+    };
+    expect(() => attach(new Uint8Array(0))).toThrow(': /app/x.apk: this is no zip archive');
+    expect(() => attach(library)).toThrow('this is no zip archive');
+    let found = 0;
+    for (let place = 0; place < bytes.length; place++) {
+      // Whatever byte is wrong: the place is found, or the refusal says why.
+      if (place >= (starts[0] ?? 0) && place < start + library.length && place % 512 !== 0) continue;
+      const broken = Uint8Array.from(bytes);
+      broken[place] = (broken[place] ?? 0) ^ 0xff;
+      try {
+        expect(attach(broken)).toBe(0);
+        found++;
+      } catch (error) {
+        expect(error).toBeInstanceOf(BpfError);
+      }
+      if (place % 97 === 0) expect(() => attach(bytes.subarray(0, place))).toThrow(BpfError);
+    }
+    expect(found).toBeGreaterThan(0);
   });
 });

@@ -331,6 +331,7 @@ describe('attaching to a USDT probe', () => {
     [{ name: 'data' }, 'it is said to be at 0x6008, where /usr/bin/app has no code'],
     [{ name: 'counted' }, 'its semaphore is said to be at 0x3000, where /usr/bin/app has no data'],
     [{ binary: 'none' }, 'there is no none in'],
+    [{ binary: 'x.apk!/a.so' }, 'x.apk!/a.so is a file in an archive, where only uprobe and'],
     [{ binary: '/usr/bin/plain' }, '/usr/bin/plain has no USDT probes (no section .note.stapsdt)'],
     [{ binary: '/usr/bin/narrow' }, '/usr/bin/narrow is a 32-bit binary'],
     [{ binary: '/usr/bin/big' }, '/usr/bin/big is of the other byte order'],

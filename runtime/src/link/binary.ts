@@ -1,5 +1,6 @@
 import { BpfError, isBpfError, MalformedError, printable } from '../errors.js';
 import type { Fd, FileFacts, Kernel } from '../kernel/kernel.js';
+import { type FilePart, findMember } from './archive.js';
 import type { Reason } from './attach-error.js';
 import { ElfFile, type FileBytes, isElf } from './elf-file.js';
 import { processMaps, processRoot } from './process-maps.js';
@@ -11,6 +12,8 @@ export interface Binary {
   readonly path: string;
   /** What messages call it: the path as the probed process sees it. */
   readonly shown: string;
+  /** Where in the file it lies, when that is an archive. */
+  readonly part?: FilePart;
 }
 
 /** Where Debian and its like keep the libraries of an architecture. */
@@ -32,7 +35,10 @@ export function findBinary(kernel: Kernel, name: string, pid?: number): Binary |
   if (name === '') return { why: 'no binary is named' };
   if (name.includes('\0')) return { why: `${shown} is no path` };
   if (name.includes('!/')) {
-    return { why: `${shown} is a file in an archive`, hint: 'Unpack it, and probe the unpacked file' };
+    return {
+      why: `${shown} is a file in an archive, where only uprobe and uretprobe programs find functions`,
+      hint: 'Unpack it, and probe the unpacked file',
+    };
   }
   const root = processRoot(kernel, pid);
   if (name.includes('/')) {
@@ -124,22 +130,34 @@ export function facts(kernel: Kernel, path: string): FileFacts | undefined {
  * @throws BpfError ERR_BPF_NOT_ELF, MalformedError, SyscallError
  */
 export function readBinary<T>(kernel: Kernel, binary: Binary, use: (elf: ElfFile) => T): T {
-  const fd = kernel.openFile(binary.path);
-  try {
-    const file = fileBytes(kernel, fd, facts(kernel, binary.path)?.size ?? 0);
+  return readFile(kernel, binary, (file) => {
     if (!isElf(file)) throw notElf(file, binary);
     return use(new ElfFile(file));
+  });
+}
+
+/** Finds `member` in the zip archive `archive`: the binary that a process maps from there, or why there is none. */
+export function findInArchive(kernel: Kernel, archive: Binary, member: string): Binary | Reason {
+  const part = readFile(kernel, archive, (file) => findMember(file, member));
+  return 'why' in part ? part : { path: archive.path, shown: `${archive.shown}!/${member}`, part };
+}
+
+/** Reads a file, or the part of one, with `use`, which may not keep it. */
+function readFile<T>(kernel: Kernel, { path, part }: Binary, use: (file: FileBytes) => T): T {
+  const fd = kernel.openFile(path);
+  try {
+    return use(fileBytes(kernel, fd, part ?? { start: 0, size: facts(kernel, path)?.size ?? 0 }));
   } finally {
     kernel.close(fd);
   }
 }
 
-function fileBytes(kernel: Kernel, fd: Fd, size: number): FileBytes {
+function fileBytes(kernel: Kernel, fd: Fd, { start, size }: FilePart): FileBytes {
   return {
     size,
     read(offset, length) {
       const bytes = new Uint8Array(length);
-      const count = kernel.readAt(fd, bytes, offset);
+      const count = kernel.readAt(fd, bytes, start + offset);
       // It shrank meanwhile.
       if (count < length) throw new MalformedError('file', offset, `it ends after ${offset + count} bytes`);
       return bytes;

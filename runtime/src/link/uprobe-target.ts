@@ -1,7 +1,8 @@
 import { isBpfError, printable } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
+import { splitArchive } from './archive.js';
 import { type Attachment, cannotAttach, type Reason } from './attach-error.js';
-import { type Binary, findBinary, readBinary } from './binary.js';
+import { type Binary, findBinary, findInArchive, readBinary } from './binary.js';
 import { findDebugFunctions } from './debug-file.js';
 import type { ElfFile } from './elf-file.js';
 import { findFunction } from './find-function.js';
@@ -49,8 +50,21 @@ export function locateUprobe(request: UprobeRequest, target: UprobeTarget): Loca
       ...(target.address ? { offset } : {}),
       pid,
     }),
-    place: { binary, offset, isReturn, pid: pid ?? -1, refCtrOffset: target.refCtrOffset ?? 0 },
+    place: { binary, isReturn, pid: pid ?? -1, ...inFile(binary, offset, target.refCtrOffset) },
   };
+}
+
+/**
+ * Where the kernel finds a place of `binary`: of one in an archive, by its place there. Unlike libbpf, an offset without a
+ * symbol is one in the binary, too.
+ */
+function inFile(
+  { part }: Binary,
+  offset: number,
+  refCtrOffset = 0,
+): { offset: number; refCtrOffset: number } {
+  const start = part?.start ?? 0;
+  return { offset: start + offset, refCtrOffset: refCtrOffset === 0 ? 0 : start + refCtrOffset };
 }
 
 /** `uprobe /usr/lib/libc.so.6:open+0x4 (pid 7)`. */
@@ -118,6 +132,23 @@ export function requireBinary(
   return { path: found.path, shown: kernel.fileFacts(found.path)?.realPath ?? found.shown };
 }
 
+/** The binary of a request, which may be in an archive, `app.apk!/lib/libc++.so`. As libbpf's attach_uprobe_opts. */
+function requireBinaryOrMember(
+  kernel: Kernel,
+  attachment: Attachment,
+  name: string | undefined,
+  pid: number | undefined,
+): Binary {
+  const inside = splitArchive(name ?? '');
+  if (inside === undefined) return requireBinary(kernel, attachment, name, pid);
+  const archive = requireBinary(kernel, attachment, inside.archive, pid);
+  const found = reading(attachment, archive, () => findInArchive(kernel, archive, inside.member));
+  if ('why' in found) {
+    throw cannotAttach(attachment, 'ENOENT', { ...found, why: `${printable(archive.shown)}: ${found.why}` });
+  }
+  return found;
+}
+
 /** Reads `binary` with `use`; what is wrong with the file is told as a reason not to attach. */
 export function withElf<T>(
   kernel: Kernel,
@@ -125,8 +156,12 @@ export function withElf<T>(
   binary: Binary,
   use: (elf: ElfFile) => T,
 ): T {
+  return reading(attachment, binary, () => readBinary(kernel, binary, use));
+}
+
+function reading<T>(attachment: Attachment, binary: Binary, use: () => T): T {
   try {
-    return readBinary(kernel, binary, use);
+    return use();
   } catch (error) {
     if (!isBpfError(error) || error.message.startsWith('attach ')) throw error;
     const named = error.message.includes(printable(binary.shown));
@@ -142,7 +177,7 @@ function placeIn(
   { binary: name, symbol, offset = 0, address }: UprobeTarget,
   pid: number | undefined,
 ): { binary: Binary; offset: number } {
-  const binary = requireBinary(kernel, attachment, name, pid);
+  const binary = requireBinaryOrMember(kernel, attachment, name, pid);
   if (symbol === undefined && address === undefined) return { binary, offset };
   return withElf(kernel, attachment, binary, (elf) => {
     if (address !== undefined) {

@@ -9,7 +9,8 @@ import { kind, Program } from './program.js';
 export interface UprobeOptions {
   /**
    * A path, or the name of a library (`libc.so.6`, looked for as libbpf does) or program (in PATH). With `pid`, as that
-   * process sees it: in its container, and the very library it has mapped. Without it, what `pid` runs.
+   * process sees it: in its container, and the very library it has mapped. Without it, what `pid` runs. A file that is
+   * stored in a zip archive, and runs from there: `app.apk!/lib/arm64-v8a/libc++.so`.
    */
   readonly binary?: string;
   /** A function of the binary: `open`, with a version `open@GLIBC_2.2.5`; those of C++ and Rust by the name nm prints. */
