@@ -13,9 +13,10 @@ export type Heading = (text: string) => string;
 
 /** An inspection for people. Every name of the object is made safe to print. */
 export function inspectionText(object: string, inspection: Inspection, heading: Heading): string {
-  const { byteOrder, license, btf, relocations, externs, warnings } = inspection;
+  const { byteOrder, architecture, license, btf, relocations, externs, warnings } = inspection;
   const facts = [
     `${byteOrder}-endian`,
+    ...(architecture === undefined ? [] : [`registers of ${architecture}`]),
     license ? `licence ${printable(license)}` : 'no licence',
     btf ? 'BTF' : 'no BTF',
   ];

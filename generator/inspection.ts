@@ -1,4 +1,5 @@
 import {
+  architectureOf,
   BPF_PROG_TYPE,
   type Btf,
   coreQuestion,
@@ -17,6 +18,8 @@ import { ReachedTypes } from './reach.js';
 /** What `bpfskel inspect` knows of an object: plain data, printed as it is by `--json`. Sizes and offsets are bytes. */
 export interface Inspection {
   readonly byteOrder: 'little' | 'big';
+  /** Node's name of the architecture whose registers the object knows; absent when it runs everywhere, or does not tell. */
+  readonly architecture?: string;
   readonly license: string;
   readonly btf: boolean;
   readonly maps: readonly MapInspection[];
@@ -89,11 +92,17 @@ export interface RelocationInspection {
   readonly target: string;
 }
 
+function architecture({ btf }: ObjectSpec): Pick<Inspection, 'architecture'> {
+  const compiled = btf && architectureOf(btf);
+  return compiled === undefined ? {} : { architecture: compiled.arch };
+}
+
 /** Reads an object's declarations off its spec. Needs no kernel. */
 export function inspectObject(spec: ObjectSpec): Inspection {
   const { btf } = spec;
   return {
     byteOrder: spec.byteOrder,
+    ...architecture(spec),
     license: spec.license,
     btf: btf !== undefined,
     maps: spec.maps.filter((map) => !isGlobalData(map)).map((map) => inspectMap(map, btf)),

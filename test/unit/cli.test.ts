@@ -237,6 +237,21 @@ describe('bpfskel inspect', () => {
   });
 });
 
+describe('bpfskel inspect of an object with registers', () => {
+  const probe = (arch: string) => join(root, `test/golden/architectures/in.${arch}.bpf.o`);
+  test.each([
+    ['x86', 'x64'],
+    ['arm64', 'arm64'],
+  ])('says whose they are: %s', (file, arch) => {
+    expect(run('inspect', probe(file)).stdout).toContain(`little-endian, registers of ${arch}, licence GPL`);
+    expect(JSON.parse(run('inspect', probe(file), '--json').stdout).architecture).toBe(arch);
+  });
+
+  test('says nothing of one that has none', () => {
+    expect(JSON.parse(run('inspect', object, '--json').stdout)).not.toHaveProperty('architecture');
+  });
+});
+
 describe('the short way to read the arguments of gen', () => {
   test.each([
     [['x.o'], { object: 'x.o' }],

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { fromJson, isBpfError, jsonBigint, snapshot, toJson } from '@bpfskel/runtime';
 import { at, type Codec, skeleton, struct } from '@bpfskel/runtime/codegen/v1';
 import { type FakeKernel, fakeKernel } from '@bpfskel/runtime/testing';
+import fc from 'fast-check';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { syscallError } from '../../runtime/src/kernel/errno.js';
 import { BPF_F_MMAPABLE } from '../../runtime/src/uapi.js';
@@ -154,6 +155,27 @@ describe.each([
     expect([...skel.bss.stats.octets]).toEqual([4, 3, 2, 1]);
     skel.bss.stats.octets[3] = 0xff;
     expect(skel.bss.stats.word).toBe(0xff020304);
+  });
+
+  it('are what their codec reads, and writing that changes nothing', () => {
+    const size = sizeOf('.bss');
+    const offset = 32;
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: size, maxLength: size }), (bytes) => {
+        poke('.bss', 0, [...bytes]);
+        const before = snapshot(skel.bss);
+        expect(before.stats).toEqual(Stats.read(new DataView(bytes.buffer), offset));
+        Object.assign(skel.bss, before);
+        for (const field of ['best', 'top'] as const)
+          Object.assign(skel.bss.stats, { [field]: before.stats[field] });
+        expect(snapshot(skel.bss)).toEqual(before);
+        // What is between variables and fields stays: four bytes behind stats.word, for one.
+        expect([...contents('.bss').subarray(offset + 68, offset + 72)]).toEqual([
+          ...bytes.subarray(offset + 68, offset + 72),
+        ]);
+      }),
+      { numRuns: 50 },
+    );
   });
 
   it('of packed structs are reached at any address', () => {
