@@ -1,6 +1,8 @@
 // Names in an object are whatever its author wrote. They may be refused, but never become code, and what is generated from
 // them fits the object they come from.
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -36,6 +38,8 @@ const paths = readdirSync(`${root}examples`, { recursive: true, encoding: 'utf8'
   );
 const objects = new Map(paths.map((path) => [path, new Uint8Array(readFileSync(root + path))]));
 
+const contents = (path: string) => objects.get(path) ?? new Uint8Array();
+
 const options: GenerateOptions = {
   name: 'probe',
   source: 'probe.o',
@@ -70,14 +74,31 @@ function run(text: string): { open(): Disposable; objectName: string } {
 
 const encoded = (name: string) => new TextEncoder().encode(name.replaceAll('\0', ''));
 const bytes = fc.uint8Array({ minLength: 1, maxLength: 40, min: 1 }).filter((name) => name.length > 0);
-const inherited = fc.constantFrom('__proto__', 'constructor', 'toString', 'prototype', 'then', 'toJSON');
+/** Names that every object has, that generated code uses itself, or that mean something to somebody. */
+const taken = fc.constantFrom(
+  ...['__proto__', 'constructor', 'toString', 'prototype', 'then', 'toJSON', 'type', 'undefined', 'Object'],
+  ...[
+    'Uint8Array',
+    'Exclude',
+    'Codec',
+    'struct',
+    'at',
+    'hash',
+    'description',
+    'ELF',
+    'probe',
+    'Probe',
+    'OpenProbe',
+  ],
+  ...['v', 'o', 'x', 'end', 'tag', 'maps', 'progs', 'load', 'attach', 'destroy'],
+);
 const long = fc
   .constantFrom('x', "'", '\\', '*/', '${', '\u202e', 'é')
   .map((one) => one.repeat(10_000 / one.length));
 const name = fc.oneof(
   { weight: 6, arbitrary: hostile.map(encoded) },
   { weight: 2, arbitrary: bytes },
-  { weight: 2, arbitrary: inherited.map(encoded) },
+  { weight: 2, arbitrary: taken.map(encoded) },
   { weight: 1, arbitrary: long.map(encoded) },
 );
 
@@ -106,7 +127,7 @@ describe('other names in the tables of real objects', () => {
     let generated = 0;
     fc.assert(
       fc.property(renaming, ({ path, names }) => {
-        const text = skeletonOf(rename(objects.get(path) ?? new Uint8Array(), names));
+        const text = skeletonOf(rename(contents(path), names));
         if (text === undefined) return;
         generated++;
         expect(strangeThings(text)).toEqual([]);
@@ -123,8 +144,33 @@ describe('other names in the tables of real objects', () => {
   });
 });
 
+describe('skeletons of objects with other names', () => {
+  test('compile with every strict option', () => {
+    const build = join(root, 'build');
+    mkdirSync(build, { recursive: true });
+    // Inside the repository, where the compiler finds the runtime.
+    const folder = mkdtempSync(join(build, 'names-'));
+    try {
+      const texts = fc
+        .sample(renaming, 60)
+        .map(({ path, names }) => ({ path, text: skeletonOf(renamed(contents(path), names)) }));
+      for (const [index, { path, text }] of texts.entries()) {
+        if (text !== undefined) writeFileSync(join(folder, `${index}-${path.replaceAll('/', '-')}.ts`), text);
+      }
+      const config = { extends: join(root, 'test/types/tsconfig.json'), include: ['*.ts'] };
+      writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+      const tsc = join(root, 'node_modules/.bin/tsc');
+      const { stdout } = spawnSync(tsc, ['--pretty', 'false', '-p', folder], { encoding: 'utf8' });
+      expect(stdout).toBe('');
+      expect(texts.filter(({ text }) => text !== undefined).length).toBeGreaterThan(20);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 describe('the name of an object file', () => {
-  const object = objects.get('test/golden/maps/in.bpf.o') ?? new Uint8Array();
+  const object = contents('test/golden/maps/in.bpf.o');
   const wellFormed = fc.oneof(hostile, long).map((text) => Buffer.from(text).toString());
 
   test('never becomes code, and is told by the header', () => {
@@ -145,7 +191,7 @@ describe('the name of an object file', () => {
 });
 
 describe('the judge of generated code', () => {
-  const text = generate(objects.get('test/golden/tagged_union/in.bpf.o') ?? new Uint8Array(), options);
+  const text = generate(contents('test/golden/tagged_union/in.bpf.o'), options);
 
   test.each([
     ['a statement', 'alert(1);'],

@@ -14,7 +14,8 @@ class Tables {
   readonly #count: number;
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes.slice();
+    // Not slice(): that of a Buffer is a view of the same bytes.
+    this.bytes = new Uint8Array(bytes);
     this.#view = new DataView(this.bytes.buffer);
     this.#sections = Number(this.#view.getBigUint64(40, true));
     this.#count = this.#view.getUint16(60, true);
