@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { snapshot } from '@bpfskel/runtime';
+import { openObject, snapshot } from '@bpfskel/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type LiveGlobals, live_globals, Mode } from '../golden/live_globals/expected.skel.ts';
 import { openFds } from './link-contract.js';
@@ -75,13 +75,25 @@ describe('the last array of a section', () => {
     expect(skel.bss_slots.slots[2]?.hits).toBe(13n);
   });
 
-  it('keeps its type there', () => {
+  it('spans pages', () => {
     using open = live_globals.open();
     open.data_samples.samples.length = 1000;
     using skel = open.load();
-    expect(skel.data_samples.samples.length).toBe(1000);
     skel.data_samples.samples[999] = 1n;
-    expect(skel.data_samples.samples.at(-1)).toBe(1n);
+    expect([skel.data_samples.samples.length, skel.data_samples.samples.at(-1)]).toEqual([1000, 1n]);
+  });
+
+  it.each([
+    ['keeps its type there', 8 + 8 * 8, true],
+    ['has none when its last element is not whole', 8 + 8 * 8 + 1, false],
+  ])('%s', (_what, size, typed) => {
+    const object = openObject(live_globals.elfBytes(), { name: 'sized' });
+    const map = object.maps.get('.data.samples');
+    if (map !== undefined) map.valueSize = size;
+    using live = object.load();
+    const info = live.maps.get('.data.samples')?.info();
+    // The kernel keeps BTF for a map only when it describes a value of this very size.
+    expect([info?.valueSize, (info?.btfId ?? 0) > 0]).toEqual([size, typed]);
   });
 
   it('is needed by a program that looks behind the compiled one', () => {

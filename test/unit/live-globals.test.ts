@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { fromJson, isBpfError, jsonBigint, snapshot, toJson } from '@bpfskel/runtime';
-import { at, type Codec, skeleton, struct } from '@bpfskel/runtime/codegen/v1';
+import { at, type Codec, skeleton, struct, u16 } from '@bpfskel/runtime/codegen/v1';
 import { type FakeKernel, fakeKernel } from '@bpfskel/runtime/testing';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
@@ -365,6 +365,36 @@ describe('the last array of a section', () => {
     expect(message(() => (open.bss_slots.slots.length = 0))).toBe(
       'set bss_slots.slots.length: it needs an element at least',
     );
+  });
+});
+
+describe('fields with names that mean something in JavaScript', () => {
+  it('are fields all the same', () => {
+    type Odd = Record<'__proto__' | 'toJSON' | 'constructor' | 'length', number>;
+    const names = ['__proto__', 'toJSON', 'constructor', 'length'] as const;
+    const odd: Codec<Odd> = struct(
+      8,
+      (v, o) => Object.fromEntries(names.map((name, at) => [name, v.getUint16(o + at * 2, true)])) as Odd,
+      (v, o, x) => {
+        for (const [at, name] of names.entries()) v.setUint16(o + at * 2, x[name], true);
+      },
+      () => Object.fromEntries(names.map((name, index) => [name, at(index * 2, u16)])),
+    );
+    const plain = skeleton({
+      name: 'globals',
+      maps: {},
+      progs: {},
+      globals: { bss: { point: at(8, odd) } },
+      elf: () => globals.elfBytes(),
+    });
+    using open = plain.open();
+    const { point } = open.bss;
+    for (const [index, name] of names.entries()) point[name] = index + 1;
+    expect(Object.keys(point)).toEqual([...names]);
+    expect(names.map((name) => point[name])).toEqual([1, 2, 3, 4]);
+    expect(JSON.stringify({ point })).toBe('{"point":{"__proto__":1,"toJSON":2,"constructor":3,"length":4}}');
+    expect(Object.entries(snapshot(point))).toEqual([...names].map((name, index) => [name, index + 1]));
+    expect(fromJson(odd, toJson(point))).toEqual(snapshot(point));
   });
 });
 

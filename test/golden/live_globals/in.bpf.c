@@ -60,7 +60,6 @@ bool enabled;
 __s64 balance;
 int weights[3] = { 1, 2, 3 };
 struct note note = { .length = 5, .kind = 1, .text = "hello" };
-__u32 nothing[0];
 struct words words = { .count = 2, .items = { 7, 9 } };
 
 int samples_count SEC(".data.samples");
