@@ -21,9 +21,19 @@ export default defineConfig({
         resolve: { alias },
         test: {
           name: 'unit',
-          include: ['test/{unit,golden,types,fuzz}/**/*.test.ts', 'test/*.test.ts'],
+          include: ['test/{unit,golden}/**/*.test.ts', 'test/*.test.ts'],
           testTimeout: 20_000,
           // Files share one process a core: loading the sources again for each takes longer than most of the tests.
+          isolate: false,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          // Needs no more than the unit tests, but time: for the compiler, and for random input.
+          name: 'thorough',
+          include: ['test/{types,fuzz}/**/*.test.ts'],
+          testTimeout: 60_000,
           isolate: false,
         },
       },

@@ -25,10 +25,14 @@ async function oneTest(name, command) {
     : { passed: [], skipped: [], failed: [{ name: command.join(' '), why: tail(output, 60) }] };
 }
 
-async function unit() {
-  const folder = workspace('unit');
+/** Tests that need neither root nor a kernel. */
+async function anywhere(project) {
+  const folder = workspace(project);
   const report = join(folder, 'report.json');
-  const result = readReport(report, await run('unit', vitest('unit', report), { log: join(folder, 'log') }));
+  const result = readReport(
+    report,
+    await run(project, vitest(project, report), { log: join(folder, 'log') }),
+  );
   // These need nothing from the machine: there is no reason to skip one.
   const failed = result.skipped.map((name) => ({ name, why: 'skipped, but nothing may be skipped here' }));
   return { ...result, skipped: [], failed: [...result.failed, ...failed] };
@@ -99,7 +103,8 @@ async function kernelEmulated(version) {
 export const rows = [
   [{ name: 'build', run: () => oneTest('build', ['npm', 'run', '--silent', 'build']), essential: true }],
   [{ name: 'lint', run: () => oneTest('lint', ['node_modules/.bin/biome', 'check', '.']) }],
-  [{ name: 'unit', run: unit }],
+  [{ name: 'unit', run: () => anywhere('unit') }],
+  [{ name: 'thorough', run: () => anywhere('thorough') }],
   [{ name: 'objects', run: objects }],
   [{ name: 'skeletons', run: async () => eachAsTest(checkSkeletons()) }],
   [{ name: 'typescript', run: async () => eachAsTest(await compileEverywhere()) }],

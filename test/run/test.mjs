@@ -58,7 +58,7 @@ if (problem !== undefined) {
   say('0 passed, 1 failed');
   process.exit(1);
 }
-if (wanted.length === 0 || wanted.some((name) => !['build', 'lint', 'unit'].includes(name))) {
+if (wanted.length === 0 || wanted.some((name) => !['build', 'lint', 'unit', 'thorough'].includes(name))) {
   for (const sentence of await installPackages()) say(`note: ${sentence}`);
 }
 
