@@ -3,16 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Codec, CodecField } from '../../runtime/src/codec/codec.js';
 import {
   array,
   arrayOfMaps,
   at,
   type Description,
   hash,
+  i32,
   kprobe,
   otherProgram,
   readObjectFile,
   skeleton,
+  struct,
   text,
   u32,
   u64,
@@ -25,6 +28,16 @@ const none = { maps: {}, progs: {}, globals: {} };
 /** A skeleton of a golden object that states something. */
 function stating(object: string, stated: Partial<Description>) {
   return skeleton({ name: object, ...none, ...stated, elf: () => readFileSync(golden(object)) });
+}
+
+/** A struct of which only the places of its fields matter here. */
+function pair(fields: Readonly<Record<string, CodecField>>, size = 8): Codec<object> {
+  const untouched = () => ({});
+  return struct<object>(size, untouched, untouched, () => fields);
+}
+
+function holder(offset: number, server: Codec<object>): Codec<object> {
+  return pair({ server: at(offset, server) }, 40);
 }
 
 describe('a skeleton that states another layout than its object has is refused', () => {
@@ -97,6 +110,18 @@ describe('a skeleton that states another layout than its object has is refused',
       'globals',
       { globals: { rodata: { prefix: at(0, text(16)) } } },
       'rodata.prefix is char[8], 8 bytes, at 0 in the object and 16 bytes at 0 in the skeleton',
+    ],
+    [
+      'fields of a variable that changed places',
+      'globals',
+      { globals: { bss: { point: at(8, pair({ x: at(4, i32), y: at(0, i32) })) } } },
+      'bss.point: x of a struct is 4 bytes at 0 in the object and 4 bytes at 4 in the skeleton',
+    ],
+    [
+      'a field of another size, deep inside',
+      'live_globals',
+      { globals: { rodata: { config: at(0, holder(24, pair({ port: at(0, u32) }, 16))) } } },
+      'rodata.config: port of struct inner is 2 bytes at 0 in the object and 4 bytes at 0 in the skeleton',
     ],
     ['a name that hides', 'maps', { maps: { '\u202eplain': array(u32) } }, 'has no map "\\u{202e}plain"'],
   ])('when it states %s', (_, object, stated, expected) => {

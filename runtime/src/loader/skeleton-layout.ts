@@ -7,11 +7,12 @@ import type { MapSpec, ObjectSpec, ProgramSpec, VariableSpec } from '../object/s
 import { kindOf } from '../program/kinds.js';
 import type { ProgramShape } from '../program/program.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
+import { fieldMisfit, typeName } from './type-layout.js';
 
 /**
  * Refuses a skeleton that states another layout than its object has: the object was compiled again and the skeleton not
- * generated, or somebody edited it. What it cannot tell is that two fields of one size changed places; `bpfskel check`
- * does.
+ * generated, or somebody edited it. Where fields lie is known of types that global variables have; of others the size, and
+ * `bpfskel check` tells the rest.
  * @throws BpfError ERR_BPF_LAYOUT with the C type and both sizes
  */
 export function checkLayout(description: Description, spec: ObjectSpec): void {
@@ -51,10 +52,20 @@ function sizeMisfit(what: string, shape: MapShape, map: MapSpec, btf: Btf | unde
     ['values', shape.value, map.valueSize, map.valueTypeId],
   ] as const) {
     // Ring and perf buffers have records; their value size is the kernel's affair.
-    if (codec === undefined || size === 0 || shape.kind.codecsAreRecords || codec.size === size) continue;
+    if (codec === undefined || size === 0 || shape.kind.codecsAreRecords) continue;
+    if (codec.size === size) {
+      const misfit = btf && hasSize(btf, typeId, size) && fieldMisfit(btf, typeId, codec);
+      if (misfit) return `${role} of ${what}: ${misfit}`;
+      continue;
+    }
     return `${role} of ${what} are ${sized(btf, typeId, size)} in the object and ${bytes(codec.size)} in the skeleton`;
   }
   return shape.inner && map.inner && sizeMisfit(`the maps in ${what}`, shape.inner, map.inner, btf);
+}
+
+function hasSize(btf: Btf, typeId: number, size: number): boolean {
+  const { kind } = btf.resolve(typeId);
+  return (kind === 'struct' || kind === 'union' || kind === 'array') && btf.sizeOf(typeId) === size;
 }
 
 function kindMisfit(what: string, { kind }: MapShape, { type }: MapSpec): string | undefined {
@@ -90,7 +101,10 @@ function sectionMisfit(
     const variable = variables.get(name);
     if (variable === undefined) return `the object has no variable ${what}`;
     const sizes = [variable.size, btf?.sizeOf(variable.typeId)];
-    if (variable.offset === offset && sizes.includes(codec.size)) return undefined;
+    if (variable.offset === offset && sizes.includes(codec.size)) {
+      const misfit = btf && fieldMisfit(btf, variable.typeId, codec);
+      return misfit && `${what}: ${misfit}`;
+    }
     const there = `${sized(btf, variable.typeId, variable.size)} at ${variable.offset}`;
     return `${what} is ${there} in the object and ${bytes(codec.size)} at ${offset} in the skeleton`;
   });
@@ -111,29 +125,8 @@ function byKey(variables: readonly VariableSpec[]): ReadonlyMap<string, Variable
 
 /** `struct stats, 24 bytes,`, or the bytes alone where the type has no name. */
 function sized(btf: Btf | undefined, typeId: number, size: number): string {
-  const name = btf === undefined ? '' : typeName(btf, typeId, 0);
+  const name = btf === undefined ? '' : typeName(btf, typeId);
   return name === '' ? bytes(size) : `${printable(name)}, ${bytes(size)},`;
-}
-
-function typeName(btf: Btf, id: number, depth: number): string {
-  const type = btf.type(id);
-  switch (type.kind) {
-    case 'const':
-    case 'volatile':
-    case 'restrict':
-    case 'type_tag':
-      return depth > 8 ? '' : typeName(btf, type.type, depth + 1);
-    case 'array': {
-      const element = depth > 8 ? '' : typeName(btf, type.element, depth + 1);
-      return element === '' ? '' : `${element}[${type.length}]`;
-    }
-    case 'struct':
-    case 'union':
-    case 'enum':
-      return type.name === '' ? '' : `${type.kind} ${type.name}`;
-    default:
-      return type.name;
-  }
 }
 
 function bytes(size: number): string {
