@@ -157,7 +157,11 @@ function commandLine(finished: (status: number) => void, dash: boolean) {
     .wrap(Math.min(110, process.stdout.columns ?? 80))
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(message);
+      // An option without its value comes as an error of yargs itself.
+      if (error?.name !== 'YError') throw error ?? new UsageError(message);
+      throw new UsageError(
+        error.message.replace(/^Not enough arguments following: (.*)$/, '--$1 needs a value'),
+      );
     });
 }
 

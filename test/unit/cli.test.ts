@@ -120,6 +120,7 @@ describe('a command line that', () => {
     ['names an object twice', ['gen', object, '--arch', 'x86=a.o'], 2, 'an object, or objects with --arch'],
     ['names two objects', ['gen', 'a.o', 'b.o'], 2, 'Unknown argument: b.o'],
     ['has an unknown option', ['gen', object, '--fast'], 2, 'Unknown argument: fast'],
+    ['has an option without its value', ['gen', object, '--record'], 2, '--record needs a value'],
     ['has a wrong choice', ['gen', object, '--u64', 'string'], 2, '--u64 takes bigint or number'],
     ['has a bad record', ['gen', object, '--record', 'events'], 2, 'is not MAP=TYPE'],
     ['has a bad name', ['gen', object, '--name', 'a-b'], 2, '"a-b" is not an identifier'],
