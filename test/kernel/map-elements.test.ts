@@ -10,6 +10,7 @@ import { openMemory } from '../../runtime/src/map/memory.js';
 import { percpuArray } from '../../runtime/src/map/percpu-array.js';
 import { percpuHash } from '../../runtime/src/map/percpu-hash.js';
 import { progArray } from '../../runtime/src/map/prog-array.js';
+import { queue } from '../../runtime/src/map/queue.js';
 import { BPF_F_MMAPABLE, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
 import { liveHandle, liveMap, Sample, sample, u32, u64 } from '../unit/live-map.js';
 
@@ -72,6 +73,28 @@ describe('maps of this kernel', () => {
     const map = open('HASH', hash(u32, Sample), { maxEntries: 2 });
     map.set(1, sample(1)).set(2, sample(2));
     expect(() => map.set(3, sample(3))).toThrow('map "table" is full: max_entries is 2');
+  });
+
+  it('say that they are frozen, and can still be read', () => {
+    const map = open('HASH', hash(u32, Sample));
+    map.set(1, sample(1)).freeze();
+    const refused: (readonly [what: string, write: () => unknown])[] = [
+      ['set 2 of', () => map.set(2, sample(2))],
+      ['set 2 of', () => map.setMany([[2, sample(2)]])],
+      ['delete from', () => map.delete(1)],
+      ['delete from', () => map.deleteMany([1])],
+      ['take from', () => map.take(1)],
+      ['clear', () => map.clear()],
+    ];
+    for (const [what, write] of refused) {
+      expect(write).toThrow(`${what} map "table": it is frozen, so no process can write to it (EPERM)`);
+    }
+    expect([...map]).toEqual([[1, sample(1)]]);
+    const queued = open('QUEUE', queue(u32), { keySize: 0, valueSize: 4 });
+    queued.push(1).freeze();
+    expect(() => queued.pop()).toThrow('pop from map "table": it is frozen');
+    expect(() => queued.push(2)).toThrow('add to map "table": it is frozen');
+    expect(queued.peek()).toBe(1);
   });
 
   it.each([

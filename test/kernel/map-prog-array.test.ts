@@ -24,6 +24,9 @@ describe('a program array', () => {
       [1, pass.info().id],
     ]);
     expect([jumps.delete(1), jumps.delete(1), through(1)]).toEqual([true, false, 'XDP_ABORTED']);
+    expect([jumps.has(0), jumps.has(1)]).toEqual([true, false]);
+    jumps.clear();
+    expect([[...jumps], through(0)]).toEqual([[], 'XDP_ABORTED']);
   });
 
   it('takes no program of another kind, and says so', () => {

@@ -89,9 +89,12 @@ describe('a program array', () => {
       [0, kernel.progInfo(first).id],
       [2, kernel.progInfo(second).id],
     ]);
+    expect([map.has(0), map.has(1)]).toEqual([true, false]);
     expect(map.delete(0)).toBe(true);
     expect(map.delete(0)).toBe(false);
     expect(map.get(0)).toBeUndefined();
+    map.clear();
+    expect([...map, map.has(2)]).toEqual([false]);
   });
 
   it('names itself when it refuses', () => {

@@ -3,7 +3,7 @@ import { writeWithin } from '../codec/struct.js';
 import type { MapWriteResult } from '../kernel/kernel.js';
 import { BPF_F_LOCK } from '../uapi.js';
 import type { MapHandle } from './map.js';
-import { hasCode, isUnsupported, operationError, updateError } from './map-error.js';
+import { hasCode, isUnsupported, updateError, writeError } from './map-error.js';
 
 // A batch is as many entries as fit here: enough to make the system calls vanish, little enough not to be felt.
 const BATCH_ENTRIES = 4096;
@@ -85,14 +85,14 @@ export function deleteMany<K>(
       // It stopped at a key that is not there; it goes on behind it.
       at += result.count + 1;
       if (result.refusal !== undefined && !hasCode(result.refusal, 'ENOENT')) {
-        throw operationError(handle, result.refusal, 'delete from');
+        throw writeError(handle, result.refusal, 'delete from');
       }
     }
     for (; at < chunk.length; at++) {
       try {
         if (kernel.mapDelete(handle.fd(), keys.subarray(at * keySize, (at + 1) * keySize))) deleted++;
       } catch (error) {
-        throw operationError(handle, error, 'delete from');
+        throw writeError(handle, error, 'delete from');
       }
     }
   }

@@ -1,7 +1,7 @@
 import type { Codec } from '../codec/codec.js';
 import { BPF_ANY } from '../uapi.js';
 import type { MapHandle } from './map.js';
-import { operationError, updateError } from './map-error.js';
+import { operationError, updateError, writeError } from './map-error.js';
 import { type GetOptions, getFlags, type SetOptions, setFlags } from './options.js';
 import { walkKeys } from './walk.js';
 
@@ -64,7 +64,7 @@ export class Elements<K, V> {
     try {
       return this.#handle.kernel.mapDelete(this.#handle.fd(), this.#keyBytes);
     } catch (error) {
-      throw operationError(this.#handle, error, 'delete from');
+      throw writeError(this.#handle, error, 'delete from');
     }
   }
 

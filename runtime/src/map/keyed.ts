@@ -2,7 +2,7 @@ import type { Codec } from '../codec/codec.js';
 import { BPF_ANY } from '../uapi.js';
 import { deleteMany, setMany } from './batch.js';
 import { BpfMap, type MapHandle } from './map.js';
-import { isUnsupported, operationError, updateError } from './map-error.js';
+import { isUnsupported, updateError, writeError } from './map-error.js';
 import { type GetOptions, getFlags, type SetOptions, setFlags } from './options.js';
 import { rawValue } from './sizes.js';
 import { countEntries, removeAll, walk } from './walk.js';
@@ -92,7 +92,7 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     try {
       return this.handle.kernel.mapDelete(this.handle.fd(), this.#keyBytes);
     } catch (error) {
-      throw operationError(this.handle, error, 'delete from');
+      throw writeError(this.handle, error, 'delete from');
     }
   }
 
@@ -181,7 +181,7 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
       try {
         return kernel.mapLookupAndDelete(fd, this.#keyBytes, this.#valueBytes);
       } catch (error) {
-        if (!isUnsupported(error)) throw operationError(this.handle, error, 'take from');
+        if (!isUnsupported(error)) throw writeError(this.handle, error, 'take from');
         this.#takes = false;
       }
     }

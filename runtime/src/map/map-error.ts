@@ -1,8 +1,11 @@
 import { BpfError, isBpfError, printable } from '../errors.js';
+import { readText } from '../link/text.js';
 import type { MapHandle } from './map.js';
 
 /** The part of a map that a sentence about its failure needs. */
 type Named = Pick<MapHandle, 'name' | 'maxEntries'>;
+/** The part that tells why it refuses to be written to. */
+type Written = Named & Pick<MapHandle, 'kernel' | 'fd'>;
 
 /** `map "stats"`, safe to print. */
 export function mapText(map: Named): string {
@@ -23,7 +26,7 @@ export function hasCode(error: unknown, code: string): boolean {
  * The error of a refused update, in terms of the map; without `key` of a map that has none. What is not understood stays
  * as the kernel said it.
  */
-export function updateError(map: Named, error: unknown, key?: unknown): unknown {
+export function updateError(map: Written, error: unknown, key?: unknown): unknown {
   if (!isBpfError(error)) return error;
   const text = mapText(map);
   switch (error.code) {
@@ -34,11 +37,21 @@ export function updateError(map: Named, error: unknown, key?: unknown): unknown 
     case 'ENOENT':
       return restate(`${text} has no key ${keyText(key)}, and flag is 'exist'`, error);
     default:
-      return restate(
-        `${key === undefined ? 'add to' : `set ${keyText(key)} of`} ${text}: ${error.message}`,
-        error,
-      );
+      return writeError(map, error, key === undefined ? 'add to' : `set ${keyText(key)} of`);
   }
+}
+
+/** As {@link operationError}, of an operation that a frozen map refuses. */
+export function writeError(map: Written, error: unknown, operation: string): unknown {
+  if (!isBpfError(error) || error.code !== 'EPERM' || !isFrozen(map)) {
+    return operationError(map, error, operation);
+  }
+  return restate(`${operation} ${mapText(map)}: it is frozen, so no process can write to it (EPERM)`, error);
+}
+
+/** As procfs tells it. */
+function isFrozen({ kernel, fd }: Written): boolean {
+  return /^frozen:\s*1$/m.test(readText(kernel, `/proc/self/fdinfo/${fd()}`) ?? '');
 }
 
 /** An error of another operation with the map's name in front. */

@@ -3,7 +3,7 @@ import { printable } from '../errors.js';
 import type { Fd, Kernel, MapCreate, MapInfo, Mapping } from '../kernel/kernel.js';
 import type { Link } from '../link/link.js';
 import { pinAt } from '../link/pin.js';
-import { operationError } from './map-error.js';
+import { writeError } from './map-error.js';
 
 /** What a live map is given by its object. */
 export interface MapHandle {
@@ -100,7 +100,7 @@ export class BpfMap {
     try {
       this.handle.kernel.mapFreeze(this.fd);
     } catch (error) {
-      throw operationError(this.handle, error, 'freeze');
+      throw writeError(this.handle, error, 'freeze');
     }
   }
 }

@@ -41,10 +41,20 @@ export class ProgArray extends BpfMap implements Iterable<[number, number]> {
     return this;
   }
 
+  /** Whether a slot holds a program. */
+  has(index: number): boolean {
+    return this.get(index) !== undefined;
+  }
+
   /** Empties a slot: a tail call to it falls through. False when it was empty. */
   delete(index: number): boolean {
     this.#writeKey('delete', index);
     return this.handle.kernel.mapDelete(this.handle.fd(), this.#key);
+  }
+
+  /** Empties every slot. */
+  clear(): void {
+    for (let index = 0; index < this.length; index++) this.delete(index);
   }
 
   /** `[index, program id]` of the slots that hold a program, in order. */

@@ -1,7 +1,7 @@
 import type { Codec } from '../codec/codec.js';
 import { BPF_ANY, BPF_EXIST } from '../uapi.js';
 import { BpfMap, type MapHandle } from './map.js';
-import { mapText, operationError, updateError } from './map-error.js';
+import { mapText, operationError, updateError, writeError } from './map-error.js';
 import { raw } from './raw.js';
 
 /** How push() treats a map that is full. */
@@ -89,7 +89,9 @@ export abstract class PushedMap<V> extends BpfMap {
         ? kernel.mapLookupAndDelete(fd, null, this.#bytes)
         : kernel.mapLookup(fd, null, this.#bytes);
     } catch (error) {
-      throw operationError(this.handle, error, operation);
+      throw remove
+        ? writeError(this.handle, error, operation)
+        : operationError(this.handle, error, operation);
     }
   }
 

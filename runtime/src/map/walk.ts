@@ -1,7 +1,7 @@
 import { BPF_MAP_TYPE } from '../uapi.js';
 import { batchSize } from './batch.js';
 import type { MapHandle } from './map.js';
-import { hasCode, isUnsupported, operationError } from './map-error.js';
+import { hasCode, isUnsupported, operationError, writeError } from './map-error.js';
 
 /** Receives one entry: views over all keys and all values that were read together, and where this entry lies in them. */
 export type MakeEntry<T> = (keys: DataView, keyOffset: number, values: DataView, valueOffset: number) => T;
@@ -108,7 +108,9 @@ class BatchReader {
       } catch (error) {
         if (this.#cursor === null && isUnsupported(error)) return 'unsupported';
         if (!hasCode(error, 'ENOSPC') || this.#count >= this.#handle.maxEntries) {
-          throw operationError(this.#handle, error, 'read');
+          throw this.#remove
+            ? writeError(this.#handle, error, 'clear')
+            : operationError(this.#handle, error, 'read');
         }
         this.#grow();
       }
