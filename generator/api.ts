@@ -2,7 +2,7 @@
 export interface Api {
   readonly maps: ReadonlyMap<string, Item>;
   readonly progs: ReadonlyMap<string, Item>;
-  /** Global variables by section. */
+  /** Global variables by section, and members of struct_ops maps by `struct_ops.MAP`. */
   readonly globals: ReadonlyMap<string, ReadonlyMap<string, Item>>;
   readonly types: ReadonlyMap<string, TypeApi>;
 }

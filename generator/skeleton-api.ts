@@ -53,12 +53,12 @@ export function readApis(was: string, now: string): readonly [Api, Api] {
 function apiOf(file: SourceFile): Api {
   refuseSyntaxErrors(file);
   const description = descriptionOf(file);
-  const live = liveInterface(file);
+  const { open, live } = interfaces(file);
   const names = new References(file);
-  const types = propertiesOf(live.getType().getProperties());
-  const section = (name: string) => propertiesOf(typeAt(types.get(name), file)?.getProperties() ?? []);
-  const items = (literal: ObjectLiteralExpression | undefined, name: string) => {
-    const found = section(name);
+  const inside = (symbol: TsSymbol | undefined) => propertiesOf(typeAt(symbol, file)?.getProperties() ?? []);
+  const [opened, types] = [open, live].map((one) => propertiesOf(one.getType().getProperties()));
+  const items = (literal: ObjectLiteralExpression | undefined, section: TsSymbol | undefined) => {
+    const found = inside(section);
     return new Map(
       propertiesIn(literal).map(([key, property]) => [
         key,
@@ -70,16 +70,18 @@ function apiOf(file: SourceFile): Api {
       ]),
     );
   };
-  const globals = objectAt(description, 'globals');
+  const each = (key: string, prefix: string, symbols: Map<string, TsSymbol> | undefined) =>
+    propertiesIn(objectAt(description, key)).map(([name, property]) => {
+      const literal = property.getInitializerIfKind(ts.SyntaxKind.ObjectLiteralExpression);
+      return [`${prefix}${name}`, items(literal, symbols?.get(name))] as const;
+    });
   return {
-    maps: items(objectAt(description, 'maps'), 'maps'),
-    progs: items(objectAt(description, 'progs'), 'progs'),
-    globals: new Map(
-      propertiesIn(globals).map(([name, property]) => [
-        name,
-        items(property.getInitializerIfKind(ts.SyntaxKind.ObjectLiteralExpression), name),
-      ]),
-    ),
+    maps: items(objectAt(description, 'maps'), types?.get('maps')),
+    progs: items(objectAt(description, 'progs'), types?.get('progs')),
+    globals: new Map([
+      ...each('globals', '', types),
+      ...each('structOps', 'struct_ops.', inside(opened?.get('struct_ops'))),
+    ]),
     types: typesOf(file, live),
   };
 }
@@ -103,13 +105,13 @@ function descriptionOf(file: SourceFile): ObjectLiteralExpression {
   throw new NotASkeleton('it has no description of maps and programs');
 }
 
-/** The second type argument of `export const hello: Skeleton<OpenHello, Hello>`. */
-function liveInterface(file: SourceFile): InterfaceDeclaration {
+/** The type arguments of `export const hello: Skeleton<OpenHello, Hello>`. */
+function interfaces(file: SourceFile): Record<'open' | 'live', InterfaceDeclaration> {
   for (const { declaration } of constants(file)) {
     const type = declaration.isExported() ? declaration.getTypeNode() : undefined;
-    const live = Node.isTypeReference(type) ? type.getTypeArguments()[1]?.getText() : undefined;
-    const found = live === undefined ? undefined : file.getInterface(live);
-    if (found !== undefined) return found;
+    const names = Node.isTypeReference(type) ? type.getTypeArguments() : [];
+    const [open, live] = names.map((name) => file.getInterface(name.getText()));
+    if (open !== undefined && live !== undefined) return { open, live };
   }
   throw new NotASkeleton('it exports no skeleton');
 }

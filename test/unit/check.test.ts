@@ -210,6 +210,12 @@ describe('bpfskel check', () => {
       ['maps.named: field ExitEvent.code: bigint -> number (breaking)'],
     ],
     [
+      'a member of a struct_ops map',
+      'struct_ops',
+      [[/^ {6}\/\*\* __u32 flags;.*\n {6}flags: .*\n/m, '']],
+      ['struct_ops.calm.flags: added, number'],
+    ],
+    [
       'what a union with a tag is',
       'tagged_union',
       [
