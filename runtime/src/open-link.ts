@@ -1,7 +1,5 @@
-import { BpfError } from './errors.js';
-import type { Fd, Kernel, LinkType } from './kernel/kernel.js';
+import type { Kernel, LinkType } from './kernel/kernel.js';
 import { linuxKernel } from './kernel/linux.js';
-import { errnoOf, type Reason, refusal } from './link/attach-error.js';
 import {
   adoptLink,
   type OpenedLink,
@@ -9,8 +7,7 @@ import {
   type UpdatableLinkType,
   type UpdatableOpenedLink,
 } from './link/opened-link.js';
-import { openPin } from './link/pin.js';
-import { whyRefused } from './link/privilege.js';
+import { openId, openPin } from './link/pin.js';
 
 /** Where a link is opened. */
 export interface OpenLinkOptions {
@@ -95,30 +92,7 @@ export function openLinkById(
   options?: OpenLinkOptions,
 ): OpenedLink {
   const [type, kernel] = read(typeOrOptions, options);
-  return adoptLink(kernel, openId(kernel, id), `id ${id}`, type);
-}
-
-function openId(kernel: Kernel, id: number): Fd {
-  // The kernel would be asked for a part of the number, and may have a link of that.
-  if (!(Number.isInteger(id) && id > 0 && id <= 0xffffffff)) {
-    throw new BpfError('ERR_BPF_ARGUMENT', `open link id ${id}: ids are whole numbers from 1 up`);
-  }
-  try {
-    return kernel.linkById(id);
-  } catch (error) {
-    throw refusal(`open link id ${id}`, error, whyNoLink(kernel, error));
-  }
-}
-
-function whyNoLink(kernel: Kernel, error: unknown): Reason | undefined {
-  switch (errnoOf(error)) {
-    case 'ENOENT':
-      return { why: 'there is none' };
-    case 'EPERM':
-      return whyRefused(kernel, ['CAP_SYS_ADMIN']);
-    default:
-      return undefined;
-  }
+  return adoptLink(kernel, openId(kernel, 'link', id), `id ${id}`, type);
 }
 
 function read(

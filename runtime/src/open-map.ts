@@ -1,6 +1,6 @@
 import type { Kernel } from './kernel/kernel.js';
 import { linuxKernel } from './kernel/linux.js';
-import { openPin } from './link/pin.js';
+import { openId, openPin } from './link/pin.js';
 import { mapKindOf } from './map/kinds.js';
 import type { BpfMap, MapShape } from './map/map.js';
 import { type OtherMap, otherMap } from './map/other.js';
@@ -59,5 +59,10 @@ export function openMapById<M extends BpfMap>(
 ): OwnedMap<M | OtherMap> {
   const { kernel = linuxKernel() } = 'kind' in shape ? options : shape;
   const wanted = 'kind' in shape ? shape : otherMap();
-  return adoptMap<M | OtherMap>(kernel.mapById(id), { kernel, shape: wanted, what: `id ${id}`, inner });
+  return adoptMap<M | OtherMap>(openId(kernel, 'map', id), {
+    kernel,
+    shape: wanted,
+    what: `id ${id}`,
+    inner,
+  });
 }

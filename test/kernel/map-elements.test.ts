@@ -75,6 +75,23 @@ describe('maps of this kernel', () => {
     expect(() => map.set(3, sample(3))).toThrow('map "table" is full: max_entries is 2');
   });
 
+  it('take no lock that their values do not have, and say so', () => {
+    const needs =
+      /map "table": .*\(EINVAL\); lock needs values with a struct bpf_spin_lock that BTF tells of/;
+    const map = open('HASH', hash(u32, Sample));
+    const elements = open('ARRAY', array(Sample));
+    for (const refused of [
+      () => map.set(1, sample(1), { lock: true }),
+      () => map.setMany([[1, sample(1)]], { lock: true }),
+      () => map.get(1, { lock: true }),
+      () => elements.set(1, sample(1), { lock: true }),
+      () => elements.get(1, { lock: true }),
+    ]) {
+      expect(refused).toThrow(needs);
+    }
+    expect(map.size).toBe(0);
+  });
+
   it('say that they are frozen, and can still be read', () => {
     const map = open('HASH', hash(u32, Sample));
     map.set(1, sample(1)).freeze();

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync } from 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import { openLink, openLinkById } from '../../runtime/src/open-link.js';
-import { openPinnedMap } from '../../runtime/src/open-map.js';
+import { openMapById, openPinnedMap } from '../../runtime/src/open-map.js';
 import { RawTracepointProgram, XdpProgram } from '../../runtime/src/program/index.js';
 import { BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
 import { loadCounter } from './counter.js';
@@ -87,8 +87,10 @@ describe('openLink', () => {
 
   it('is refused by id when there is none', () => {
     expectRefusal(() => openLinkById(0x7ffffff0), 'open link id 2147483632: there is none (ENOENT)');
+    expectRefusal(() => openMapById(0x7ffffff0), 'open map id 2147483632: there is none (ENOENT)');
     for (const id of [0, -1, 1.5, 2 ** 32, Number.NaN]) {
       expectRefusal(() => openLinkById(id), `open link id ${id}: ids are whole numbers from 1 up`);
+      expectRefusal(() => openMapById(id), `open map id ${id}: ids are whole numbers from 1 up`);
     }
   });
 

@@ -40,6 +40,31 @@ export function openPin(kernel: Kernel, wanted: PinnedKind, path: string): Fd {
   }
 }
 
+/** Opens what the kernel has under `id`, which the caller owns. Throws a BpfError that says why not. */
+export function openId(kernel: Kernel, wanted: 'map' | 'link', id: number): Fd {
+  const head = `open ${wanted} id ${id}`;
+  // The kernel would be asked for a part of the number, and may have another of that.
+  if (!(Number.isInteger(id) && id > 0 && id <= 0xffffffff)) {
+    throw new BpfError('ERR_BPF_ARGUMENT', `${head}: ids are whole numbers from 1 up`);
+  }
+  try {
+    return wanted === 'map' ? kernel.mapById(id) : kernel.linkById(id);
+  } catch (error) {
+    throw refusal(head, error, whyNoId(kernel, error));
+  }
+}
+
+function whyNoId(kernel: Kernel, error: unknown): Reason | undefined {
+  switch (errnoOf(error)) {
+    case 'ENOENT':
+      return { why: 'there is none' };
+    case 'EPERM':
+      return whyRefused(kernel, ['CAP_SYS_ADMIN']);
+    default:
+      return undefined;
+  }
+}
+
 /**
  * Pins what a descriptor is of, as bpf_link__pin and bpf_map__pin of libbpf: the last directory of the path is made when it
  * is missing (inside a BPF file system).

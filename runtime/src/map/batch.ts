@@ -3,7 +3,7 @@ import { writeWithin } from '../codec/struct.js';
 import type { MapWriteResult } from '../kernel/kernel.js';
 import { BPF_F_LOCK } from '../uapi.js';
 import type { MapHandle } from './map.js';
-import { hasCode, isUnsupported, updateError, writeError } from './map-error.js';
+import { hasCode, isUnsupported, lockError, updateError, writeError } from './map-error.js';
 
 // A batch is as many entries as fit here: enough to make the system calls vanish, little enough not to be felt.
 const BATCH_ENTRIES = 4096;
@@ -47,7 +47,8 @@ export function setMany<K, V>(
       const { refusal } = result;
       done = result.count;
       batches = !isMissing(result);
-      if (refusal !== undefined && batches) throw updateError(handle, refusal, chunk[done]?.[0]);
+      if (refusal !== undefined && batches)
+        throw updateError(handle, lockError(refusal, flags), chunk[done]?.[0]);
     }
     for (; done < chunk.length; done++) {
       const keyBytes = keys.subarray(done * keySize, (done + 1) * keySize);
@@ -55,7 +56,7 @@ export function setMany<K, V>(
       try {
         kernel.mapUpdate(handle.fd(), keyBytes, bytes, flags);
       } catch (error) {
-        throw updateError(handle, error, chunk[done]?.[0]);
+        throw updateError(handle, lockError(error, flags), chunk[done]?.[0]);
       }
     }
   }

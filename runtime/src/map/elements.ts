@@ -1,7 +1,7 @@
 import type { Codec } from '../codec/codec.js';
 import { BPF_ANY } from '../uapi.js';
 import type { MapHandle } from './map.js';
-import { operationError, updateError, writeError } from './map-error.js';
+import { lockError, operationError, updateError, writeError } from './map-error.js';
 import { type GetOptions, getFlags, type SetOptions, setFlags } from './options.js';
 import { walkKeys } from './walk.js';
 
@@ -54,7 +54,7 @@ export class Elements<K, V> {
     try {
       this.#handle.kernel.mapUpdate(this.#handle.fd(), this.#keyBytes, this.#valueBytes, flags);
     } catch (error) {
-      throw updateError(this.#handle, error, shown);
+      throw updateError(this.#handle, lockError(error, flags), shown);
     }
   }
 
@@ -89,7 +89,7 @@ export class Elements<K, V> {
     try {
       return this.#handle.kernel.mapLookup(this.#handle.fd(), this.#keyBytes, this.#valueBytes, flags);
     } catch (error) {
-      throw operationError(this.#handle, error, 'get from');
+      throw operationError(this.#handle, lockError(error, flags), 'get from');
     }
   }
 }

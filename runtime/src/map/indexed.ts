@@ -2,7 +2,7 @@ import type { Codec } from '../codec/codec.js';
 import { BPF_ANY } from '../uapi.js';
 import { setMany } from './batch.js';
 import { BpfMap, type MapHandle } from './map.js';
-import { indexError, updateError } from './map-error.js';
+import { indexError, lockError, operationError, updateError } from './map-error.js';
 import { type GetOptions, getFlags } from './options.js';
 import { rawValue } from './sizes.js';
 import { walk } from './walk.js';
@@ -130,9 +130,14 @@ export abstract class IndexedMap<V> extends BpfMap implements Iterable<V> {
     this.#writeKey('get', index);
     const { kernel } = this.handle;
     const flags = options === undefined ? BPF_ANY : getFlags(options);
-    if (!kernel.mapLookup(this.handle.fd(), this.#keyBytes, this.#valueBytes, flags)) {
-      throw indexError(this.handle, 'get', index);
+    const fd = this.handle.fd();
+    let found: boolean;
+    try {
+      found = kernel.mapLookup(fd, this.#keyBytes, this.#valueBytes, flags);
+    } catch (error) {
+      throw operationError(this.handle, lockError(error, flags), 'get from');
     }
+    if (!found) throw indexError(this.handle, 'get', index);
   }
 
   #update(index: number, options?: GetOptions): void {
@@ -140,7 +145,7 @@ export abstract class IndexedMap<V> extends BpfMap implements Iterable<V> {
     try {
       this.handle.kernel.mapUpdate(this.handle.fd(), this.#keyBytes, this.#valueBytes, flags);
     } catch (error) {
-      throw updateError(this.handle, error, index);
+      throw updateError(this.handle, lockError(error, flags), index);
     }
   }
 }

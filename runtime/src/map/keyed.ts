@@ -2,7 +2,7 @@ import type { Codec } from '../codec/codec.js';
 import { BPF_ANY } from '../uapi.js';
 import { deleteMany, setMany } from './batch.js';
 import { BpfMap, type MapHandle } from './map.js';
-import { isUnsupported, updateError, writeError } from './map-error.js';
+import { isUnsupported, lockError, operationError, updateError, writeError } from './map-error.js';
 import { type GetOptions, getFlags, type SetOptions, setFlags } from './options.js';
 import { rawValue } from './sizes.js';
 import { countEntries, removeAll, walk } from './walk.js';
@@ -157,7 +157,12 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   #lookup(key: K, options?: GetOptions): boolean {
     this.#writeKey(key);
     const flags = options === undefined ? BPF_ANY : getFlags(options);
-    return this.handle.kernel.mapLookup(this.handle.fd(), this.#keyBytes, this.#valueBytes, flags);
+    const fd = this.handle.fd();
+    try {
+      return this.handle.kernel.mapLookup(fd, this.#keyBytes, this.#valueBytes, flags);
+    } catch (error) {
+      throw operationError(this.handle, lockError(error, flags), 'get from');
+    }
   }
 
   #read(): V {
@@ -166,11 +171,11 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
 
   #update(key: K, options: SetOptions): void {
     this.#writeKey(key);
+    const flags = setFlags(options);
     try {
-      const flags = setFlags(options);
       this.handle.kernel.mapUpdate(this.handle.fd(), this.#keyBytes, this.#valueBytes, flags);
     } catch (error) {
-      throw updateError(this.handle, error, key);
+      throw updateError(this.handle, lockError(error, flags), key);
     }
   }
 

@@ -1,5 +1,6 @@
 import { BpfError, isBpfError, printable } from '../errors.js';
 import { readText } from '../link/text.js';
+import { BPF_F_LOCK } from '../uapi.js';
 import type { MapHandle } from './map.js';
 
 /** The part of a map that a sentence about its failure needs. */
@@ -52,6 +53,13 @@ export function writeError(map: Written, error: unknown, operation: string): unk
 /** As procfs tells it. */
 function isFrozen({ kernel, fd }: Written): boolean {
   return /^frozen:\s*1$/m.test(readText(kernel, `/proc/self/fdinfo/${fd()}`) ?? '');
+}
+
+/** `error`, with what an access needs that was to take the lock of a value: `flags` has BPF_F_LOCK then. */
+export function lockError(error: unknown, flags: bigint): unknown {
+  if (!isBpfError(error) || error.code !== 'EINVAL' || (flags & BPF_F_LOCK) === 0n) return error;
+  const needs = 'lock needs values with a struct bpf_spin_lock that BTF tells of, and Linux 5.1';
+  return restate(`${error.message}; ${needs}`, error);
 }
 
 /** An error of another operation with the map's name in front. */
