@@ -5,7 +5,7 @@
 //   ours.mjs codec SKELETON  names, same, write: records that the codec reads or writes; space: bytes of heap that reading
 //                            takes as WALL, by which remain as COUNT (node --expose-gc --max-semi-space-size=256)
 //   ours.mjs import          import: of the package; once
-//   ours.mjs gen FOLDER      no samples: the skeletons of all objects there, thrown away
+//   ours.mjs gen FOLDER      no samples: the skeletons of all objects there, to standard output
 //   ours.mjs memory OBJECT   bare, loaded: resident bytes as COUNT; in this order
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -189,7 +189,7 @@ function generateAll() {
   const require = createRequire(import.meta.url);
   const { plainGen } = require('../../dist/gen-bundle.cjs');
   for (const name of readdirSync(path)) {
-    if (name.endsWith('.o')) plainGen([join(path, name), '-o', '/dev/null']);
+    if (name.endsWith('.o')) plainGen([join(path, name)]);
   }
   process.exit(0);
 }

@@ -45,9 +45,9 @@ async function inTurns(runs, tick, ours, theirs) {
 /** Runs of what takes many seconds. */
 const FEW = 3;
 
-/** Whole processes: `bpfskel gen` beside something. */
+/** Whole processes: `bpfskel gen` beside something, both into a file. */
 async function processes({ runs, tick, tools }, name, atMost, ours, theirs) {
-  const runner = new Peer([tools.theirs, 'run']);
+  const runner = new Peer([tools.theirs, 'run', tools.output]);
   const sides = [ours, theirs].map((command) => () => runner.sample(command.join('\t')));
   await sides[0]();
   await sides[1]();
@@ -68,7 +68,7 @@ export const groups = {
     if (!tools.bpftool) return [small, { name: 'gen of a large object', missing: 'needs bpftool' }];
     const large = await processes(
       bench,
-      `gen of ${megabytes(tools.large.size)}, beside bpftool`,
+      `gen of ${megabytes(tools.large.size)} into a file, beside bpftool`,
       1,
       gen(tools.large.path),
       [tools.bpftool, 'gen', 'skeleton', tools.large.path],

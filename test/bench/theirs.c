@@ -1,6 +1,6 @@
 // The other side of the benchmark: what a C program does through libbpf. Reads the names of samples from stdin, one a
 // line, takes each once, and answers with a line "WALL CPU COUNT": nanoseconds and how many operations took them.
-//   theirs run                   the line is a command; its output is thrown away
+//   theirs run FILE              the line is a command; its output goes to FILE, as that of gen does
 //   theirs load OBJECT           load: open, load, attach all programs, detach, close
 //   theirs data OBJECT           lookup, update, batch, emit, consume, pipe (both), million, latency
 #include <bpf/bpf.h>
@@ -63,22 +63,22 @@ static void answer(struct instant from, struct instant to, long count)
 	fflush(stdout);
 }
 
-static void run(char *line)
+static void run(const char *path, char *line)
 {
 	char *words[16] = { 0 };
-	int count = 0, status;
+	int count = 0, status, output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	struct instant from;
 	pid_t child;
 
+	if (output < 0)
+		die(path);
 	for (char *word = strtok(line, "\t"); word && count < 15; word = strtok(NULL, "\t"))
 		words[count++] = word;
 	from = now(RUSAGE_CHILDREN);
 	child = fork();
 	if (child == 0) {
-		int null = open("/dev/null", O_RDWR);
-
-		dup2(null, 0);
-		dup2(null, 1);
+		dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
+		dup2(output, 1);
 		execvp(words[0], words);
 		die(words[0]);
 	}
@@ -87,6 +87,7 @@ static void run(char *line)
 		exit(1);
 	}
 	answer(from, now(RUSAGE_CHILDREN), 1);
+	close(output);
 }
 
 static void load(const char *path)
@@ -272,12 +273,14 @@ int main(int argc, char **argv)
 {
 	char line[4096];
 
-	if (argc == 3 && strcmp(argv[1], "data") == 0)
+	if (argc != 3)
+		return 2;
+	if (strcmp(argv[1], "data") == 0)
 		prepare(argv[2]);
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = 0;
-		if (argc == 2)
-			run(line);
+		if (strcmp(argv[1], "run") == 0)
+			run(argv[2], line);
 		else if (strcmp(argv[1], "load") == 0)
 			load(argv[2]);
 		else

@@ -24,6 +24,7 @@ export async function prepareTools() {
     cli,
     data,
     theirs,
+    output: join(work, 'output'),
     ours: join(here, 'ours.mjs'),
     load: join(here, 'load.o'),
     hello: join(root, 'examples/hello/hello_kern.o'),
