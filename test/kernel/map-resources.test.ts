@@ -13,6 +13,7 @@ import { devmap } from '../../runtime/src/map/devmap.js';
 import { devmapHash } from '../../runtime/src/map/devmap-hash.js';
 import type { BpfMap } from '../../runtime/src/map/map.js';
 import { hasCode } from '../../runtime/src/map/map-error.js';
+import { progArray } from '../../runtime/src/map/prog-array.js';
 import { reuseportSockarray } from '../../runtime/src/map/reuseport-sockarray.js';
 import type { SocketMap } from '../../runtime/src/map/sockets.js';
 import { sockhash } from '../../runtime/src/map/sockhash.js';
@@ -193,6 +194,20 @@ for (const [type, shape] of [
     },
   });
 }
+
+mapContract({
+  type: 'PROG_ARRAY',
+  shape: progArray(),
+  attributes: { valueSize: 4 },
+  put: (map) => {
+    using program = xdpProgram(0);
+    map.set(3, program);
+  },
+  see: (map) => [map.has(3), [...map].length],
+  shown: [true, 1],
+  refuse: (map) => map.set(16, -1),
+  refusal: /^set index 16 of map "table": its indexes are the integers from 0 to 15$/,
+});
 
 mapContract({
   type: 'SOCKMAP',
