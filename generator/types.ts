@@ -114,7 +114,9 @@ export class TypeTable {
       return { ...this.#bits(type, bits, value), rest: undefined };
     }
     if (isFlexible(this.#btf, field, owner)) {
-      return field.bytes ? this.#restBytes(field, value) : this.#rest(type, field, value);
+      // Several end a struct when those before the last are marks without bytes: `__u32 words[0]; char text[];`
+      const shared = owner.fields.some((one) => one !== field && isFlexible(this.#btf, one, owner));
+      return field.bytes ? this.#restBytes(field, value) : this.#rest(type, field, value, shared);
     }
     const code = this.#whole(field);
     const rest =
@@ -249,7 +251,7 @@ export class TypeTable {
     };
   }
 
-  #rest(type: BtfType, { bitOffset }: Field, value: string): RestCode {
+  #rest(type: BtfType, { bitOffset }: Field, value: string, shared: boolean): RestCode {
     if (type.kind !== 'array') throw new Error('only arrays are flexible');
     const start = bitOffset >> 3;
     const at = offset(start);
@@ -258,7 +260,7 @@ export class TypeTable {
         ts: 'string',
         rest: `${start} + ${this.#imports.value('textSize')}(${value})`,
         read: `${this.#imports.value('readRestText')}(v, ${at}, end)`,
-        write: `${this.#imports.value('writeRestText')}(v, ${at}, ${value})`,
+        write: `${this.#imports.value('writeRestText')}(v, ${at}, ${value}${shared ? ', true' : ''})`,
       };
     }
     const element = this.of(type.element);

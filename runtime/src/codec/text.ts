@@ -97,7 +97,12 @@ export function textSize(value: string): number {
 }
 
 /** A `char x[]` that ends a record, as a field that is reached alone. */
-export const restText: Codec<string> = { size: 0, rest: true, read: readRestText, write: writeRestText };
+export const restText: Codec<string> = {
+  size: 0,
+  rest: true,
+  read: readRestText,
+  write: (view, offset, value) => writeRestText(view, offset, value),
+};
 
 /** The text of a `char x[]` that ends a record: up to its first NUL or `end`. Without `end` it is empty. */
 export function readRestText(view: DataView, offset: number, end: number | undefined): string {
@@ -105,11 +110,14 @@ export function readRestText(view: DataView, offset: number, end: number | undef
 }
 
 /**
- * Writes the text of a `char x[]` that ends the view, and zeros behind it.
+ * Writes the text of a `char x[]` that ends the view, and zeros behind it; only a NUL when `shared` with a member that
+ * says what stands there.
  * @throws BpfError `ERR_BPF_RANGE` when the text does not fit the view
  */
-export function writeRestText(view: DataView, offset: number, value: string): void {
-  putCstring(view, offset, Math.max(0, view.byteLength - offset), value);
+export function writeRestText(view: DataView, offset: number, value: string, shared = false): void {
+  const put = () => putCstring(view, offset, Math.max(0, view.byteLength - offset), value);
+  if (shared) keepingRest(put);
+  else put();
 }
 
 /** Bytes of the well-formed UTF-8 sequence at `at` (Unicode table 3-7), 0 when there is none. */
