@@ -30,9 +30,9 @@ export default defineConfig({
       {
         resolve: { alias },
         test: {
-          // Needs no more than the unit tests, but time: for the compiler, and for random input.
+          // Needs no more than the unit tests, but time: for the compiler, for random input, for many processes.
           name: 'thorough',
-          include: ['test/{types,fuzz}/**/*.test.ts'],
+          include: ['test/{types,fuzz,cli}/**/*.test.ts'],
           testTimeout: 60_000,
           isolate: false,
         },
