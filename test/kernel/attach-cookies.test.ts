@@ -71,8 +71,7 @@ const insideFunction: Attach = (program, cookie) => {
     return probe.attach('do_unlinkat', { offset: 5, cookie });
   }
 };
-const tracing: Attach = (program, cookie) =>
-  (program as TracepointProgram).attach(undefined, undefined, { cookie });
+const tracing: Attach = (program, cookie) => (program as TracepointProgram).attach({ cookie });
 const others = (cookie: bigint) => [cookie ^ 1n, cookie];
 const inList: Attach = (program, cookie) =>
   (program as KprobeMultiProgram).attach(['vfs_rmdir', 'do_unlinkat'], { cookies: others(cookie) });

@@ -166,6 +166,9 @@ export function attaching(): void {
   hello.progs.hello.attach('do_unlinkat', { offset: '4' });
   // @ts-expect-error a tracepoint is at a category and a name
   hello.progs.hello_tracepoint.attach(4);
+  hello.progs.hello_tracepoint.attach({ cookie: 7n });
+  // @ts-expect-error a category without a name
+  hello.progs.hello_tracepoint.attach('sched');
   using xdp = xdp_kern.openAndLoad();
   const link = xdp.progs.count_packets.attach('lo');
   // @ts-expect-error an XDP program has no offset

@@ -35,6 +35,13 @@ describe('attaching a tracepoint', () => {
     expect(host.calls[1]).toContain('"cookie":"2n"');
   });
 
+  it('takes a cookie alone, for the tracepoint that SEC() names', () => {
+    const host = hostWithEvents();
+    on(host, 'tp/sched/sched_switch').attach({ cookie: 3n });
+    expect(host.calls[0]).toContain('"config":"316n"');
+    expect(host.calls[1]).toContain('"cookie":"3n"');
+  });
+
   const refusals: [string, string][] = [
     ['tp/sched/sched_swich', 'this kernel has no tracepoint sched/sched_swich. It has sched/sched_switch'],
     [
@@ -54,6 +61,7 @@ describe('attaching a tracepoint', () => {
   });
 
   it('does not take half a name', () => {
+    // @ts-expect-error half a name
     expect(() => on(hostWithEvents(), 'tp/sched/sched_switch').attach('syscalls')).toThrow(
       'a category needs a name',
     );

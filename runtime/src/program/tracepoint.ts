@@ -19,8 +19,13 @@ export class TracepointProgram extends Program {
    * more link, but not to the same tracepoint. Throws a BpfError that names what this kernel lacks: the tracepoint, tracefs, a capability.
    *
    * @example skel.progs.on_exec.attach('sched', 'sched_process_exec')
+   * @example skel.progs.on_exec.attach({ cookie: 7n })
    */
-  attach(category?: string, name?: string, options: TracepointOptions = {}): Link {
+  attach(options?: TracepointOptions): Link;
+  attach(category: string, name: string, options?: TracepointOptions): Link;
+  attach(first?: string | TracepointOptions, name?: string, options: TracepointOptions = {}): Link {
+    const category = typeof first === 'object' ? undefined : first;
+    const { cookie } = typeof first === 'object' ? first : options;
     const { kernel } = this.handle;
     const prog = this.fd;
     const [group, event] = this.#names(category, name);
@@ -31,7 +36,7 @@ export class TracepointProgram extends Program {
         kernel,
         prog,
         event: this.#open(attachment, group, event),
-        cookie: options.cookie,
+        cookie,
       }),
     );
   }
