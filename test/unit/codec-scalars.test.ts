@@ -76,6 +76,21 @@ describe('a scalar codec', () => {
     },
   );
 
+  test.each([0n, 1n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n, 2n ** 96n, 2n ** 127n - 1n])(
+    'reads 128 bits on either side of where 64 end: %s',
+    (value) => {
+      const through = (codec: Codec<bigint>, written: bigint) => {
+        const view = new DataView(new ArrayBuffer(16));
+        codec.write(view, 0, written);
+        return codec.read(view, 0, undefined);
+      };
+      for (const codec of [scalars.u128, scalars.u128be]) expect(through(codec, value)).toBe(value);
+      for (const codec of [scalars.i128, scalars.i128be]) {
+        for (const signed of [value, -value, -value - 1n]) expect(through(codec, signed)).toBe(signed);
+      }
+    },
+  );
+
   test('takes any byte but 0 as true', () => {
     const view = new DataView(Uint8Array.of(2, 0).buffer);
     expect([scalars.bool.read(view, 0), scalars.bool.read(view, 1)]).toEqual([true, false]);

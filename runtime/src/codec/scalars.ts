@@ -153,14 +153,30 @@ export function safeBigint(value: number): bigint {
 
 /** The `unsigned __int128` at byte `offset`. */
 export function getUint128(view: DataView, offset: number, littleEndian: boolean): bigint {
-  const first = view.getBigUint64(offset, littleEndian);
-  const second = view.getBigUint64(offset + 8, littleEndian);
-  return littleEndian ? (second << 64n) | first : (first << 64n) | second;
+  const [low, high] = littleEndian ? LOW_FIRST : HIGH_FIRST;
+  const rest = view.getBigUint64(offset + low, littleEndian);
+  return upperBits(view, offset + high) === 0
+    ? rest
+    : (view.getBigUint64(offset + high, littleEndian) << 64n) | rest;
 }
 
 /** The `__int128` at byte `offset`. */
 export function getInt128(view: DataView, offset: number, littleEndian: boolean): bigint {
-  return BigInt.asIntN(128, getUint128(view, offset, littleEndian));
+  const [low, high] = littleEndian ? LOW_FIRST : HIGH_FIRST;
+  const sign = view.getUint8(offset + low + (littleEndian ? 7 : 0)) < 0x80 ? 0 : -1;
+  return upperBits(view, offset + high) === sign
+    ? view.getBigInt64(offset + low, littleEndian)
+    : (view.getBigInt64(offset + high, littleEndian) << 64n) | view.getBigUint64(offset + low, littleEndian);
+}
+
+// Where the halves of 128 bits lie. A bigint of 64 bits is made at once; a larger one leaves its parts behind.
+const LOW_FIRST = [0, 8] as const;
+const HIGH_FIRST = [8, 0] as const;
+
+/** 0 or -1 when all of 64 bits are so, else another number. */
+function upperBits(view: DataView, offset: number): number {
+  const word = view.getInt32(offset);
+  return word === view.getInt32(offset + 4) && (word === 0 || word === -1) ? word : 1;
 }
 
 /** Stores the low 128 bits of `value` at byte `offset`. */
