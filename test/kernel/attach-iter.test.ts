@@ -8,10 +8,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { u32 } from '../../runtime/src/codec/scalars.js';
 import { struct } from '../../runtime/src/codec/struct.js';
 import { text } from '../../runtime/src/codec/text.js';
-import type { HashMap, IterProgram } from '../../runtime/src/index.js';
+import type { HashMap } from '../../runtime/src/index.js';
 import { linuxKernel } from '../../runtime/src/kernel/linux.js';
+import { IterProgram } from '../../runtime/src/program/iter.js';
 import { kernelVersion } from '../../runtime/src/uapi.js';
-import { openFds } from './link-contract.js';
+import { loadCounter } from './counter.js';
+import { linkContract, openFds } from './link-contract.js';
 
 const path = fileURLToPath(new URL('../testdata/iters.o', import.meta.url));
 const recent = linuxKernel().version >= kernelVersion(6, 1);
@@ -40,6 +42,39 @@ afterAll(() => {
 });
 
 const iterator = (name: string) => live.progs.get(name) as unknown as IterProgram;
+
+/** Links of the contract, by id. */
+const made: number[] = [];
+
+/** An iterator runs when it is read, by whom that may be. */
+function readAll(): void {
+  const kernel = linuxKernel();
+  for (const id of made) {
+    let link: number;
+    try {
+      link = kernel.linkById(id);
+    } catch (error) {
+      if (isBpfError(error) && error.code === 'ENOENT') continue;
+      throw error;
+    }
+    const iter = kernel.iterCreate(link);
+    kernel.iterRead(iter, new Uint8Array(64));
+    kernel.close(iter);
+    kernel.close(link);
+  }
+}
+
+linkContract({
+  name: 'an iterator over maps',
+  load: () => loadCounter('iter/bpf_map'),
+  attach: ({ handle }) => {
+    const link = new IterProgram(handle).attach();
+    made.push(link.info().id);
+    return link;
+  },
+  trigger: readAll,
+  twice: 'runs',
+});
 
 describe('an iterator over tasks', () => {
   it('is read line by line', async () => {

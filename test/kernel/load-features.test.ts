@@ -14,6 +14,7 @@ import type { LoadOptions } from '../../runtime/src/loader/load.js';
 import { kernelVersion } from '../../runtime/src/uapi.js';
 import { isRoot } from './facts.js';
 import { kernelTypes } from './kernel-types.js';
+import { linkContract } from './link-contract.js';
 
 const testdata = (name: string) => fileURLToPath(new URL(`../testdata/${name}`, import.meta.url));
 const path = testdata('kernel_features.o');
@@ -174,6 +175,28 @@ describe.runIf(!schedulers)('a scheduler', () => {
     );
     expect(descriptors()).toBe(before);
   });
+});
+
+/** Counts how often the kernel had it when it was asked for. */
+let lookFor: () => void = () => undefined;
+linkContract({
+  name: 'a struct_ops map',
+  when: structOps && structOpsLinks,
+  load: () => {
+    const live = load(only('by_link', 'ssthresh', 'cong_avoid', 'undo_cwnd'));
+    let found = 0;
+    lookFor = () => {
+      if (congestionControls().includes('bpfskel_link')) found++;
+    };
+    return {
+      map: live.maps.get('by_link') as unknown as StructOpsMap,
+      runs: () => found,
+      close: () => live.destroy(),
+    };
+  },
+  attach: ({ map }) => map.attach(),
+  trigger: () => lookFor(),
+  twice: /something of its name is registered already/,
 });
 
 describe.runIf(structOps)('a congestion control', () => {

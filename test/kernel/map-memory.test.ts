@@ -52,6 +52,19 @@ mapContract({
   },
 });
 
+mapContract({
+  type: 'ARENA',
+  when: kernel.version >= kernelVersion(6, 9),
+  shape: arena(),
+  attributes: { keySize: 0, valueSize: 0, maxEntries: 2, flags: BPF_F_MMAPABLE, mapExtra: 0x2000_0000_0000n },
+  put: (map) => map.write(map.address, u64, 3n),
+  see: (map) => map.read(map.address, u64),
+  shared: false,
+  shown: 3n,
+  refuse: (map) => map.read(map.address - 8n, u64),
+  refusal: /^point into map "table": 8 bytes at 0x1\w+ are not in the arena/,
+});
+
 describe.runIf(kernel.version >= kernelVersion(6, 9))('an arena', () => {
   const pinRoot = `/sys/fs/bpf/arena_${process.pid}`;
   afterEach(() => rmSync(pinRoot, { recursive: true, force: true }));
