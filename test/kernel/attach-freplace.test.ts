@@ -1,6 +1,8 @@
-import { openLink, openObject } from '@bpfskel/runtime';
+import { type Link, openLink, openObject } from '@bpfskel/runtime';
 import { describe, expect, it } from 'vitest';
+import type { FreplaceProgram } from '../../runtime/src/program/freplace.js';
 import { kernelHas } from './facts.js';
+import { linkContract } from './link-contract.js';
 
 const object = (name: string) => new URL(`../testdata/${name}.o`, import.meta.url).pathname;
 const XDP_DROP = 1;
@@ -21,6 +23,39 @@ function replacement() {
   if (refuse === undefined) throw new Error('freplace.o has no program "refuse"');
   return { open, refuse };
 }
+
+/** Sees whether the function is replaced: the other program then drops its packet. */
+let see: () => void = () => undefined;
+
+function loadReplacement() {
+  let runs = 0;
+  const { live, decide, verdict } = target();
+  const { open, refuse } = replacement();
+  refuse.attachTarget = { program: decide };
+  const patch = open.load();
+  const program = patch.progs.get('refuse') as unknown as FreplaceProgram;
+  see = () => {
+    if (verdict() === XDP_DROP) runs++;
+  };
+  return {
+    attach: (): Link => program.attach(),
+    runs: () => runs,
+    close: () => {
+      see = () => undefined;
+      patch.destroy();
+      live.destroy();
+    },
+  };
+}
+
+linkContract({
+  name: 'a program that replaces a function of another',
+  when: kernelHas.fentry,
+  load: loadReplacement,
+  attach: (counter) => counter.attach(),
+  trigger: () => see(),
+  twice: /\(E[A-Z]+\)|attach/,
+});
 
 describe('a program that replaces a function of another', () => {
   it.runIf(kernelHas.fentry)('does so until it is detached', () => {

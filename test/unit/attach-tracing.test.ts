@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { NotSupportedError } from '../../runtime/src/errors.js';
+import { FreplaceProgram } from '../../runtime/src/program/freplace.js';
 import {
   FentryMultiProgram,
   FentryProgram,
@@ -36,6 +37,16 @@ describe('attaching a tracing program', () => {
     expect(host.calls[1]).toBe('rawTracepointOpen(9)');
     link.detach();
     expect(host.open.size).toBe(0);
+  });
+
+  it('names again what a program was loaded to replace, which its first link took with it', () => {
+    const host = fakeHost();
+    host.refuse('linkCreate', 'EINVAL');
+    const replaces = { program: 7, btfId: 12 };
+    const patch = new FreplaceProgram({ ...handleFor(host, { section: 'freplace/verdict' }), replaces });
+    expect(() => patch.attach()).toThrow(/^attach "prog" to freplace verdict: /);
+    expect(host.calls).toHaveLength(2);
+    expect(host.calls[1]).toContain('"target":{"fd":7},"options":{"kind":"tracing","targetBtfId":12,');
   });
 
   it('does not fall back for iterators, which that call does not take', () => {

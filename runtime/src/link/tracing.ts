@@ -23,6 +23,8 @@ export interface TracingAttachment extends Attachment {
   readonly attachType: number;
   /** What bpf_get_attach_cookie() gives the program. Linux 5.18. */
   readonly cookie?: bigint | undefined;
+  /** The function of another program that it takes the place of: a type id in that program's BTF. */
+  readonly replaces?: { readonly program: Fd; readonly btfId: number } | undefined;
   /** The kernel's function, where it is one: `func` or `module:func`. */
   readonly functionName?: string | undefined;
 }
@@ -48,7 +50,7 @@ export function attachTracing(attachment: TracingAttachment): Link {
 }
 
 function createLink(attachment: TracingAttachment): Fd {
-  const { kernel, prog, attachType, cookie = 0n } = attachment;
+  const { kernel, prog, attachType, replaces, cookie = 0n } = attachment;
   try {
     return kernel.linkCreate({
       prog,
@@ -56,6 +58,11 @@ function createLink(attachment: TracingAttachment): Fd {
       options: { kind: 'tracing', targetBtfId: 0, cookie },
     });
   } catch (error) {
+    // The first link takes with it what the program was loaded for; since Linux 5.10 the next can say it again.
+    if (errnoOf(error) === 'EINVAL' && replaces !== undefined) {
+      const options = { kind: 'tracing', targetBtfId: replaces.btfId, cookie } as const;
+      return kernel.linkCreate({ prog, attachType, target: { fd: replaces.program }, options });
+    }
     if (errnoOf(error) !== 'EINVAL' || !legacyTypes.includes(attachType)) throw error;
     if (cookie === 0n) return kernel.rawTracepointOpen(prog);
     throw cannotAttach(attachment, 'ERR_BPF_NOT_SUPPORTED', {

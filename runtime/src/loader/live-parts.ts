@@ -9,6 +9,7 @@ import { type DataMemory, MappedMemory, openMemory } from '../map/memory.js';
 import type { Program, ProgramHandle, ProgramShape } from '../program/program.js';
 import type { CreatedMap } from './create-maps.js';
 import { bpfCookie, supports } from './features.js';
+import type { AttachTarget } from './kernel-types.js';
 import type { LiveProgram, LiveStructOps, Ownership } from './live-object.js';
 import { attachTypeOf } from './load-program.js';
 import { isData, isFrozen } from './map-attributes.js';
@@ -25,6 +26,8 @@ export type ProgramShapes = ReadonlyMap<string, ProgramShape>;
 export interface LoadedProgram {
   readonly open: OpenProgram;
   readonly fd: Fd;
+  /** What it was verified against. */
+  readonly attach: AttachTarget | undefined;
 }
 
 function handleOf({ open, fd, attributes, inner, arena }: CreatedMap, ownership: Ownership): MapHandle {
@@ -131,7 +134,7 @@ export function livePrograms(
     specs ??= usdtSpecs(created, ownership);
     return specs;
   };
-  return programs.flatMap(({ open, fd }) => {
+  return programs.flatMap(({ open, fd, attach }) => {
     if (open.meaning === undefined) return [];
     const { kind, rule, target } = open.meaning;
     const context = shapes.get(open.name)?.context;
@@ -142,6 +145,9 @@ export function livePrograms(
       target,
       expectedAttachType: attachTypeOf(rule, ownership.kernel),
       ...(context && { context }),
+      ...(attach?.attachProgFd !== undefined && {
+        replaces: { program: attach.attachProgFd, btfId: attach.btfId },
+      }),
       fd: () => ownership.live(fd, `use program "${open.name}"`),
       own: (link) => ownership.link(link),
       usdt,

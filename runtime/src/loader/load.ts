@@ -105,6 +105,7 @@ function build(
   const verifierLogs = new Map<string, string>();
   const programs = wanted.map((open): LoadedProgram => {
     const assembled = assemble(spec, open.spec, (fn) => relocated.get(fn)?.insns ?? fn.insns);
+    const attach = structOpsTarget(open, structOps) ?? types.attachTarget(open);
     const fd = loadProgram(open, assembled, {
       kernel,
       spec,
@@ -113,12 +114,12 @@ function build(
       fdArray: types.fdArray(),
       btf,
       functionTypes: contexts.functions.get(open.name),
-      attach: structOpsTarget(open, structOps) ?? types.attachTarget(open),
+      attach,
       outcomesOf: ({ fn }: Placement) => relocated.get(fn)?.outcomes ?? [],
       logLevel: options.verifierLogLevel ?? 0,
       keepLog: (log) => verifierLogs.set(open.name, log),
     });
-    return { open, fd: ownership.fd(fd) };
+    return { open, fd: ownership.fd(fd), attach };
   });
   fillProgramArrays(object, kernel, maps, programs);
   fillStructOps(structOps, programs);

@@ -4,7 +4,7 @@ import { TracingProgram } from './tracing.js';
 
 /**
  * A program that takes the place of a global function of another program, until it is detached. `SEC("freplace/func")`,
- * Linux 5.6.
+ * Linux 5.6. It is attached again on Linux 5.10, while the other program is loaded.
  *
  * @example
  * open.progs.patch.attachTarget = { program: other.progs.count_packets };

@@ -14,6 +14,8 @@ export interface ProgramHandle {
   /** What follows the first `/` of the section; empty when nothing does. */
   readonly target: string;
   readonly expectedAttachType: number;
+  /** The function it was loaded to replace: a type id in the BTF of another program. */
+  readonly replaces?: { readonly program: Fd; readonly btfId: number };
   /** What its C parameter points to, where a skeleton states it. */
   readonly context?: Codec<unknown>;
   /** The live descriptor; throws ERR_BPF_STATE once the object is destroyed. */

@@ -23,6 +23,7 @@ export class TracingProgram extends Program {
         target: this.section.replace('/', ' '),
         attachType: this.handle.expectedAttachType,
         cookie: options.cookie,
+        replaces: this.handle.replaces,
         functionName: ofFunctions.includes(this.handle.expectedAttachType) ? this.target : undefined,
       }),
     );
