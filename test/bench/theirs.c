@@ -1,6 +1,6 @@
 // The other side of the benchmark: what a C program does through libbpf. Reads the names of samples from stdin, one a
 // line, takes each once, and answers with a line "WALL CPU COUNT": nanoseconds and how many operations took them.
-//   theirs run FILE              the line is a command; its output goes to FILE, as that of gen does
+//   theirs run FILE              the line is a command; its output goes to FILE
 //   theirs load OBJECT           load: open, load, attach all programs, detach, close
 //   theirs data OBJECT           lookup, update, batch, emit, consume, pipe (both), million, latency
 #include <bpf/bpf.h>
