@@ -1,4 +1,5 @@
-import { type CheckArguments, check } from './check.js';
+import { check } from './check.js';
+import type { CheckArguments } from './check-objects.js';
 import { checkJson, checkText } from './check-text.js';
 import { writeAll } from './files.js';
 

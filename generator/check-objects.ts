@@ -1,10 +1,16 @@
 import { basename } from 'node:path';
 import { architectureObjects } from './architectures.js';
-import type { CheckArguments } from './check.js';
 import { looksGenerated } from './committed.js';
 import { readInput } from './files.js';
 import { within } from './report.js';
 import { UsageError } from './usage.js';
+
+/** `bpfskel check`, as given on the command line. */
+export interface CheckArguments {
+  readonly skeleton: string;
+  /** The object file, or `-` for standard input; one for each architecture where the skeleton has several. */
+  readonly objects: readonly string[];
+}
 
 /** An object file, and the architecture it is for where a skeleton has several. */
 export interface PlacedObject {

@@ -2,26 +2,20 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isBpfError, parseObject, printable } from '@bpfskel/runtime/inspect';
 import { apiChanges, type Change } from './api-diff.js';
-import { placedObjects, type ReadObject, readObject } from './check-objects.js';
+import { type CheckArguments, placedObjects, type ReadObject, readObject } from './check-objects.js';
 import { type Committed, readCommitted, withoutObject } from './committed.js';
 import { readInput } from './files.js';
 import { fittingOptions, type Misfit } from './fitting-options.js';
 import { generateOptions } from './gen.js';
-import { type GenerateOptions, generate, generateForEach } from './generate.js';
+import { generate, generateForEach } from './generate.js';
 import { argument, type Header } from './header.js';
 import { objectName } from './names.js';
+import type { GenerateOptions } from './options.js';
 import { plainGenArguments } from './plain.js';
 import { CommandError, explained, within } from './report.js';
 import { stripDebug } from './strip.js';
 import { UsageError } from './usage.js';
 import { version } from './version.js';
-
-/** `bpfskel check`, as given on the command line. */
-export interface CheckArguments {
-  readonly skeleton: string;
-  /** The object file, or `-` for standard input; one for each architecture where the skeleton has several. */
-  readonly objects: readonly string[];
-}
 
 /** What became of a skeleton. */
 export interface Verdict {

@@ -1,7 +1,7 @@
 import type { Btf } from '@bpfskel/runtime/inspect';
 import { declaration } from './ctype.js';
+import type { Field } from './fields.js';
 import { comment } from './quote.js';
-import type { Field } from './reach.js';
 
 // What the comments of a type's members say.
 

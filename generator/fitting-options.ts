@@ -1,5 +1,5 @@
 import { isBpfError } from '@bpfskel/runtime/inspect';
-import type { GenerateOptions } from './generate.js';
+import type { GenerateOptions } from './options.js';
 
 /** An option that names what the object does not have, or not any more. */
 export interface Misfit {

@@ -1,5 +1,6 @@
 import type { Btf, BtfType } from '@bpfskel/runtime/inspect';
-import type { Field, Reached, ReachedTypes } from './reach.js';
+import type { Field } from './fields.js';
+import type { Reached, ReachedTypes } from './reach.js';
 
 // Flexible arrays: what ends a record, and takes what is left of it.
 

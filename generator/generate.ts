@@ -1,26 +1,13 @@
 import { architectureOf, BpfError, type ObjectSpec, parseObject, printable } from '@bpfskel/runtime/inspect';
 import { optionsText, sealed, unsealed } from './header.js';
-import { type SkeletonModel, type SkeletonOptions, skeletonModel } from './model.js';
+import { type SkeletonModel, skeletonModel } from './model.js';
+import type { GenerateOptions } from './options.js';
 import { comment, quote } from './quote.js';
 import { render } from './render.js';
 import { differences } from './same-api.js';
 import { stripDebug } from './strip.js';
 import { UsageError } from './usage.js';
 import { version } from './version.js';
-
-/** What `gen` is asked for. */
-export interface GenerateOptions extends SkeletonOptions {
-  /** How the object is called in the header; a file name, without a folder. */
-  readonly source: string;
-  /** `base64`: the object is part of the skeleton; `file`: the skeleton reads it from `objectPath`. */
-  readonly embed: 'base64' | 'file';
-  /** Where the object lies as seen from the skeleton, with `/` between folders; for `embed: 'file'`. */
-  readonly objectPath: string;
-  /** `ARCH=OBJECT`, each, where there are several objects. */
-  readonly arch?: readonly string[];
-  /** Is told of what the object has and the skeleton leaves out. */
-  readonly warn?: ((warning: string) => void) | undefined;
-}
 
 /** An object file among several of one skeleton. */
 export interface ObjectFile {

@@ -1,6 +1,6 @@
 import { checksum } from './checksum.js';
-import type { GenerateOptions } from './generate.js';
 import { objectName } from './names.js';
+import type { GenerateOptions } from './options.js';
 import { comment } from './quote.js';
 
 /** What the first lines of a skeleton say of how it was made. */

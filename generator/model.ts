@@ -12,9 +12,11 @@ import {
   type VariableSpec,
 } from '@bpfskel/runtime/inspect';
 import { declaration } from './ctype.js';
+import type { Entry } from './entry.js';
 import { Imports } from './imports.js';
 import { mapTypeName } from './map-types.js';
 import { pascalCase, Scope } from './names.js';
+import type { SkeletonOptions } from './options.js';
 import { comment, propertyKey, quote } from './quote.js';
 import { type Reached, ReachedTypes } from './reach.js';
 import { type RecordDefinition, recordDefinition } from './record-model.js';
@@ -22,26 +24,8 @@ import { type MapRecords, mapRecords } from './record-types.js';
 import { findType, holdsRecords } from './records.js';
 import { type OpsModel, opsModels, opsTypes } from './struct-ops-model.js';
 import { definitions, type TypeDefinition } from './type-model.js';
-import { TypeTable, type Wide } from './types.js';
-import { type AskedOfTypes, wishesOf } from './wishes.js';
-
-/** What the user may ask of a skeleton. */
-export interface SkeletonOptions extends AskedOfTypes {
-  /** The exported name. */
-  readonly name: string;
-  readonly u64: Wide;
-  /** Types of ring and perf buffer records by map, as `--record MAP=TYPE` gives them. */
-  readonly records: ReadonlyMap<string, string>;
-  /** Types to emit besides those that maps and globals reach. */
-  readonly types: readonly string[];
-}
-
-/** One property of the description: `doc`, then `key: value`. */
-export interface Entry {
-  readonly doc: string;
-  readonly key: string;
-  readonly value: string;
-}
+import { TypeTable } from './types.js';
+import { wishesOf } from './wishes.js';
 
 /** A skeleton's contents as plain data, in the order of the file. The templates only print it. */
 export interface SkeletonModel {

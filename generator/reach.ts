@@ -8,28 +8,9 @@ import {
 } from '@bpfskel/runtime/inspect';
 import { declaration } from './ctype.js';
 import { isMarked } from './decl-tags.js';
+import type { Field, TaggedUnion } from './fields.js';
 import { isKept } from './kept-fields.js';
 import { pascalCase, type Scope } from './names.js';
-import type { TaggedUnion } from './tagged-unions.js';
-
-/** A member as TypeScript sees it: those of anonymous structs and unions are members of the outer type. */
-export interface Field {
-  /** Unique within its type. */
-  readonly name: string;
-  /** What C calls it. */
-  readonly cName: string;
-  readonly typeId: number;
-  /** From the start of the outer type, in bits. */
-  readonly bitOffset: number;
-  /** Width of a bitfield, 0 for other members. */
-  readonly bitSize: number;
-  /** True when other members use the same bytes. */
-  readonly arm: boolean;
-  /** True when its bytes are asked for, instead of what C makes of them. */
-  readonly bytes: boolean;
-  /** The outermost union without a name, or flattened one, that it is in: its id, its place in bits, which of its members. */
-  readonly within?: { readonly union: number; readonly bitOffset: number; readonly arm: number } | undefined;
-}
 
 /** A struct, union or enum that gets a TypeScript type. */
 export type Reached =

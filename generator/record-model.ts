@@ -1,8 +1,9 @@
 import type { Btf, MapSpec } from '@bpfskel/runtime/inspect';
+import type { Field } from './fields.js';
 import type { Imports } from './imports.js';
 import { pascalCase, type Scope } from './names.js';
 import { comment, propertyKey, quote } from './quote.js';
-import type { Field, ReachedTypes } from './reach.js';
+import type { ReachedTypes } from './reach.js';
 import type { RecordTypes } from './record-types.js';
 import { valueText, valueType } from './tag-values.js';
 import type { TypeTable } from './types.js';

@@ -1,8 +1,9 @@
 import { BpfError, type Btf, type MapSpec, printable } from '@bpfskel/runtime/inspect';
 import { declTags } from './decl-tags.js';
-import { type Field, flatten } from './reach.js';
+import type { Field, TagValue } from './fields.js';
+import { flatten } from './reach.js';
 import { findType, holdsRecords, recordText, recordType } from './records.js';
-import { type TagValue, valueLike, valueNames, valueWritten } from './tag-values.js';
+import { valueLike, valueNames, valueWritten } from './tag-values.js';
 
 /** One of the types that a map's records may have. */
 export interface RecordArm {

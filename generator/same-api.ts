@@ -1,4 +1,5 @@
-import type { Entry, SkeletonModel } from './model.js';
+import type { Entry } from './entry.js';
+import type { SkeletonModel } from './model.js';
 import type { TypeDefinition } from './type-model.js';
 
 // Objects of one skeleton must have one API and one layout. What differs is told in the words of the C declarations that

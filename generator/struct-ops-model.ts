@@ -1,7 +1,7 @@
 import type { Btf, BtfMember, MapSpec } from '@bpfskel/runtime/inspect';
 import { declaration } from './ctype.js';
+import type { Entry } from './entry.js';
 import type { Imports } from './imports.js';
-import type { Entry } from './model.js';
 import { Scope } from './names.js';
 import { comment, propertyKey } from './quote.js';
 import type { TypeTable } from './types.js';

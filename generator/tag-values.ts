@@ -1,14 +1,8 @@
 import { type Btf, type BtfEnum, type BtfEnum64, printable } from '@bpfskel/runtime/inspect';
 import { enumeratorFor } from './enumerators.js';
+import type { Field, TagValue } from './fields.js';
 import { propertyAccess } from './quote.js';
-import type { Field, ReachedTypes } from './reach.js';
-
-/** A value of the field that says of what type something is: of records of several types, of the arms of a union. */
-export interface TagValue {
-  /** The enumerator's name; undefined for a number that was given as one. */
-  readonly name: string | undefined;
-  readonly value: bigint;
-}
+import type { ReachedTypes } from './reach.js';
 
 interface Enumerator extends TagValue {
   readonly name: string;

@@ -1,9 +1,9 @@
 import { alignDocs, byteCount, fieldDoc } from './field-docs.js';
+import type { Field, TaggedArm, TaggedUnion } from './fields.js';
+import type { Parts } from './parts.js';
 import { comment, propertyAccess, propertyKey, quote } from './quote.js';
-import type { Field, Reached } from './reach.js';
+import type { Reached } from './reach.js';
 import { otherValues, valueText, valueType } from './tag-values.js';
-import type { TaggedArm, TaggedUnion } from './tagged-unions.js';
-import type { Parts } from './type-model.js';
 
 /** A type for a struct with a tagged union: one shape an arm. Lines are ready to print. */
 export interface TaggedDefinition {

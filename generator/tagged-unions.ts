@@ -7,29 +7,9 @@ import {
   printable,
 } from '@bpfskel/runtime/inspect';
 import { declTags } from './decl-tags.js';
-import { type Field, flatten, type Reached } from './reach.js';
-import { type TagValue, valueLike, valueNames, valueWritten } from './tag-values.js';
-
-/** A union of which a member of the struct around it says which arm is meant. */
-export interface TaggedUnion {
-  readonly tag: Field;
-  /** The union as a member, where it has a name: the arms are its members then, not the struct's. */
-  readonly member: Field | undefined;
-  /** Where the union begins, and how long it is, in bytes. */
-  readonly offset: number;
-  readonly size: number;
-  readonly arms: readonly TaggedArm[];
-  /** The struct's other members. */
-  readonly shared: readonly Field[];
-  /** What holds the bytes of a union whose tag has no arm. */
-  readonly rest: string;
-}
-
-/** An arm: a member of the union, or those of a struct without a name that is one. */
-export interface TaggedArm {
-  readonly fields: readonly Field[];
-  readonly values: readonly TagValue[];
-}
+import type { Field, TaggedArm, TaggedUnion, TagValue } from './fields.js';
+import { flatten, type Reached } from './reach.js';
+import { valueLike, valueNames, valueWritten } from './tag-values.js';
 
 /** What `--union` says of structs, by their id: `STRUCT[.MEMBER]=TAG[|ARM:VALUE,...]...`. */
 export type AskedUnions = ReadonlyMap<

@@ -1,11 +1,13 @@
 import type { Btf } from '@bpfskel/runtime/inspect';
 import { alignDocs, byteCount, fieldDoc, keptNote } from './field-docs.js';
+import type { Field } from './fields.js';
 import type { Imports } from './imports.js';
+import type { Parts } from './parts.js';
 import { comment, propertyAccess, propertyKey, quote } from './quote.js';
-import type { Field, Reached, ReachedTypes } from './reach.js';
+import type { Reached } from './reach.js';
 import { type TaggedDefinition, taggedDefinition } from './tagged-model.js';
 import { likelyTag } from './tagged-unions.js';
-import { isLossy, type TypeTable, type Wide } from './types.js';
+import { isLossy, type Wide } from './types.js';
 
 /** A TypeScript type for a C enum: an object of its values and the union of them. */
 export interface EnumDefinition {
@@ -45,17 +47,6 @@ export interface StructDefinition {
 }
 
 export type TypeDefinition = EnumDefinition | StructDefinition | TaggedDefinition;
-
-/** What definitions are made of. */
-export interface Parts {
-  readonly btf: Btf;
-  readonly reached: ReachedTypes;
-  readonly table: TypeTable;
-  readonly imports: Imports;
-  readonly wide: Wide;
-  /** Types of which something is a variable, or part of one. */
-  readonly live: ReadonlySet<Reached>;
-}
 
 /** The definitions of every type that was reached, in order. */
 export function definitions(parts: Parts): TypeDefinition[] {

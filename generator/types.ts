@@ -1,9 +1,10 @@
 import type { Btf, BtfArray, BtfInt, BtfType } from '@bpfskel/runtime/inspect';
+import type { Field } from './fields.js';
 import { endsFlexible, isFlexible, isLast } from './flexible.js';
 import type { Imports } from './imports.js';
 import type { Scope } from './names.js';
 import { propertyAccess } from './quote.js';
-import type { Field, Reached, ReachedTypes } from './reach.js';
+import type { Reached, ReachedTypes } from './reach.js';
 
 /** How 64-bit integers appear in TypeScript. */
 export type Wide = 'bigint' | 'number';

@@ -1,4 +1,4 @@
-import type { Btf } from './btf.js';
+import type { MalformedError } from '../errors.js';
 import type { BtfKind, BtfLinkage, BtfType, BtfVoid } from './types.js';
 
 export const voidType: BtfVoid = { kind: 'void', id: 0, name: '' };
@@ -48,8 +48,15 @@ export function recordSize(info: number): number {
 
 const LINKAGE: readonly BtfLinkage[] = ['static', 'global', 'extern'];
 
+/** What a type's bytes refer to, and how an error about it reads. */
+interface Strings {
+  readonly littleEndian: boolean;
+  string(offset: number): string;
+  malformed(id: number, what: string): MalformedError;
+}
+
 /** The type whose record starts at `at`. The scan has made sure that the whole record is there. */
-export function decodeType(btf: Btf, view: DataView, id: number, at: number): BtfType {
+export function decodeType(btf: Strings, view: DataView, id: number, at: number): BtfType {
   const little = btf.littleEndian;
   const u32 = (offset: number) => view.getUint32(at + offset, little);
   const info = u32(4);
@@ -142,7 +149,7 @@ function enum64Value(low: number, high: number, signed: boolean): bigint {
   return signed ? BigInt.asIntN(64, value) : value;
 }
 
-function linkage(btf: Btf, id: number, value: number): BtfLinkage {
+function linkage(btf: Strings, id: number, value: number): BtfLinkage {
   const known = LINKAGE[value];
   if (known === undefined) throw btf.malformed(id, `linkage ${value} is not known`);
   return known;

@@ -1,5 +1,5 @@
-import type { Btf } from './btf.js';
-import type { BtfComposite } from './types.js';
+import type { MalformedError } from '../errors.js';
+import type { BtfComposite, BtfType } from './types.js';
 
 /** What a chain of typedefs and qualifiers, or a nesting of structs, never reaches in honest BTF. */
 export const MAX_CHAIN = 64;
@@ -7,12 +7,18 @@ export const MAX_CHAIN = 64;
 const POINTER = 8;
 const U32_MAX = 0xffffffff;
 
+/** Types by their id, and how an error about one reads. */
+interface Types {
+  type(id: number): BtfType;
+  malformed(id: number, what: string): MalformedError;
+}
+
 /** Sizes and alignments of the types of one BTF, for the BPF machine: pointers are 8 bytes. */
 export class BtfLayout {
-  readonly #btf: Btf;
+  readonly #btf: Types;
   readonly #aligns = new Map<number, number>();
 
-  constructor(btf: Btf) {
+  constructor(btf: Types) {
     this.#btf = btf;
   }
 

@@ -3,7 +3,8 @@ import type { CoreRelocation } from '../btf/ext.js';
 import { BpfError, isBpfError, printable } from '../errors.js';
 import { accessSize, CALL, InsnClass, Insns, withAccessSize } from '../insn.js';
 import { CoreKind, coreQuestion } from './kinds.js';
-import { type Resolution, resolve } from './resolve.js';
+import type { Resolution } from './resolution.js';
+import { resolve } from './resolve.js';
 import { type CoreSpec, coreError, parseSpec, specText, typeText } from './spec.js';
 import type { CoreTarget } from './target.js';
 

@@ -4,24 +4,10 @@ import type { Budget } from './budget.js';
 import { CoreKind } from './kinds.js';
 import { type Match, matchSpec } from './match.js';
 import { essentialName } from './names.js';
+import type { Resolution } from './resolution.js';
 import { type CoreSpec, coreError, parseSpec, specText, typeText } from './spec.js';
 import type { Candidate, CoreTarget } from './target.js';
 import { type CoreValue, missingValue, specValue } from './value.js';
-
-/** What a relocation comes to, the same wherever in an object it stands. */
-export interface Resolution {
-  readonly spec: CoreSpec;
-  /** What the instruction holds as compiled. */
-  readonly local: CoreValue;
-  /** What it shall hold; undefined when it must not run. */
-  readonly value: bigint | undefined;
-  /** Width of a load or store, compiled and wanted; absent when it stays. */
-  readonly width?: { readonly from: number; readonly to: number; readonly safe: boolean };
-  /** True when a type of the kernel fits. */
-  readonly found: boolean;
-  /** Why nothing fits, for people; empty when something does. */
-  readonly missing: string;
-}
 
 /** Resolves one relocation, or finds it among those resolved before (libbpf: bpf_core_calc_relo_insn). */
 export function resolve(relocation: CoreRelocation, local: Btf, target: CoreTarget): Resolution {

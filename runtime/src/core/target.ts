@@ -4,7 +4,7 @@ import { Budget } from './budget.js';
 import { sameKind } from './compat.js';
 import { NameIndex } from './name-index.js';
 import { essentialName } from './names.js';
-import type { Resolution } from './resolve.js';
+import type { Resolution } from './resolution.js';
 
 /** A type of the kernel that may be the one an object means. */
 export interface Candidate {

@@ -1,4 +1,5 @@
 import type { SyscallError } from '../errors.js';
+import type { Fd } from './fd.js';
 import type { IterSubject, LinkCalls } from './link-calls.js';
 import type { ProgCalls, VerifierLog } from './prog-calls.js';
 import type { TrafficCalls } from './traffic-calls.js';
@@ -133,7 +134,7 @@ export interface Kernel extends ProgCalls, LinkCalls, TrafficCalls {
   watch(fd: Fd, ready: () => void, when?: Readiness): Watch;
 }
 
-export type Fd = number;
+export type { Fd } from './fd.js';
 export type {
   AttachType,
   IterSubject,

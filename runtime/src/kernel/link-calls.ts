@@ -1,5 +1,5 @@
 import type { BPF_ATTACH_TYPE, CGROUP_ITER_ORDER, NETFILTER_FAMILY, NETFILTER_HOOK } from '../uapi.js';
-import type { Fd } from './kernel.js';
+import type { Fd } from './fd.js';
 
 /** The part of the seam that is about links that were made. */
 export interface LinkCalls {

@@ -1,4 +1,4 @@
-import type { Fd } from './kernel.js';
+import type { Fd } from './fd.js';
 
 /** The part of the seam that is about filters of traffic control and about routes. */
 export interface TrafficCalls {

@@ -1,8 +1,9 @@
 import { isBpfError, printable } from '../errors.js';
-import type { Fd, Kernel, MapCreate, Mapping } from '../kernel/kernel.js';
+import type { Fd, Kernel, MapCreate } from '../kernel/kernel.js';
 import { refusal } from '../link/attach-error.js';
 import type { MapSpec } from '../object/spec.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
+import type { CreatedMap } from './created-map.js';
 import { explain } from './diagnose.js';
 import { globalData, supports } from './features.js';
 import type { Ownership } from './live-object.js';
@@ -15,20 +16,6 @@ import { pinOrReuse, pinPathOf, reuse } from './pinned-map.js';
 export interface MapContext extends Omit<AttributeContext, 'kernel' | 'objectName'> {
   /** Where maps that are pinned by name go: a directory in a BPF file system. Undefined uses no pins and makes none. */
   readonly pinRoot: string | undefined;
-}
-
-/** A map of the object with its descriptor; `fd` is undefined when it was left out. */
-export interface CreatedMap {
-  readonly open: OpenMap;
-  readonly fd: Fd | undefined;
-  /** What the kernel was asked for, after rounding. */
-  readonly attributes: MapCreate;
-  /** Of maps that hold maps: what those are created with. */
-  readonly inner?: MapCreate;
-  /** True for a map that was pinned by somebody else: its contents are theirs. */
-  readonly reused: boolean;
-  /** An arena's memory, which must be mapped before a program may use it. */
-  readonly arena?: Mapping;
 }
 
 /**

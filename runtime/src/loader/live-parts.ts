@@ -1,5 +1,4 @@
 import { BpfError, printable } from '../errors.js';
-import type { Fd } from '../kernel/kernel.js';
 import type { Link } from '../link/link.js';
 import { attachStructOps } from '../link/struct-ops.js';
 import { UsdtSpecs, usdtMapNames } from '../link/usdt-specs.js';
@@ -7,13 +6,12 @@ import { mapKindOf } from '../map/kinds.js';
 import type { BpfMap, MapHandle, MapShape } from '../map/map.js';
 import { type DataMemory, MappedMemory, openMemory } from '../map/memory.js';
 import type { Program, ProgramHandle, ProgramShape } from '../program/program.js';
-import type { CreatedMap } from './create-maps.js';
+import type { CreatedMap } from './created-map.js';
 import { bpfCookie, supports } from './features.js';
-import type { AttachTarget } from './kernel-types.js';
 import type { LiveProgram, LiveStructOps, Ownership } from './live-object.js';
 import { attachTypeOf } from './load-program.js';
+import type { LoadedProgram } from './loaded-program.js';
 import { isData, isFrozen } from './map-attributes.js';
-import type { OpenProgram } from './open-object.js';
 import type { StructOpsMaps } from './struct-ops.js';
 
 /** How an object's maps become typed: by map name. Maps that are not listed give and take raw bytes. */
@@ -21,14 +19,6 @@ export type MapShapes = ReadonlyMap<string, MapShape>;
 
 /** What skeletons state of programs, by name. */
 export type ProgramShapes = ReadonlyMap<string, ProgramShape>;
-
-/** A program the kernel took. */
-export interface LoadedProgram {
-  readonly open: OpenProgram;
-  readonly fd: Fd;
-  /** What it was verified against. */
-  readonly attach: AttachTarget | undefined;
-}
 
 function handleOf({ open, fd, attributes, inner, arena }: CreatedMap, ownership: Ownership): MapHandle {
   return {

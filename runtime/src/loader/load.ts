@@ -9,7 +9,6 @@ import { resolveExterns } from './externs.js';
 import { KernelTypes } from './kernel-types.js';
 import { LiveObject, Ownership } from './live-object.js';
 import {
-  type LoadedProgram,
   liveData,
   liveMaps,
   livePrograms,
@@ -19,6 +18,7 @@ import {
 } from './live-parts.js';
 import { loadBtf } from './load-btf.js';
 import { loadProgram } from './load-program.js';
+import type { LoadedProgram } from './loaded-program.js';
 import { fillProgramArrays } from './map-contents.js';
 import type { OpenObject } from './open-object.js';
 import { relocateFunctions } from './relocate-functions.js';

@@ -3,7 +3,7 @@ import { kernelMapName } from '../object/maps.js';
 import type { MapSpec } from '../object/spec.js';
 import { BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, BPF_F_VTYPE_BTF_OBJ_FD, BPF_MAP_TYPE } from '../uapi.js';
 import { arrayMmap, progName, supports } from './features.js';
-import type { KernelStructOps } from './struct-ops.js';
+import type { ModuleFd } from './kernel-types.js';
 
 // Types whose key and value the kernel does not let BTF describe (libbpf: bpf_object__create_map), and ring buffers,
 // whose records it does not know.
@@ -26,13 +26,20 @@ const withoutBtf: ReadonlySet<number> = new Set([
   BPF_MAP_TYPE.USER_RINGBUF,
 ]);
 
+/** What the kernel calls the value of a struct_ops map: the BTF id of `struct bpf_struct_ops_NAME`, its size in bytes. */
+export interface StructOpsValue {
+  readonly valueTypeId: number;
+  readonly valueSize: number;
+  readonly module: ModuleFd | undefined;
+}
+
 /** Where a map's attributes come from besides its declaration. */
 export interface AttributeContext {
   readonly kernel: Kernel;
   readonly objectName: string;
   /** The object's BTF, loaded, if the kernel took it. */
   readonly btf: Fd | undefined;
-  readonly structOps: ReadonlyMap<string, KernelStructOps>;
+  readonly structOps: ReadonlyMap<string, StructOpsValue>;
 }
 
 /** What to ask of the kernel for a map of `maxEntries` entries: rounded to its rules, without what it is too old for. */
@@ -68,7 +75,7 @@ function flagsOf(spec: MapSpec, kernel: Kernel): number {
 }
 
 /** The value of a struct_ops map is the kernel's struct, not the object's. */
-function asStructOps(request: MapCreate, { valueSize, valueTypeId, module }: KernelStructOps): MapCreate {
+function asStructOps(request: MapCreate, { valueSize, valueTypeId, module }: StructOpsValue): MapCreate {
   const typed = { ...request, valueSize, btfVmlinuxValueTypeId: valueTypeId };
   if (module === undefined) return typed;
   return { ...typed, valueTypeBtfObjFd: module.fd, flags: (request.flags ?? 0) | BPF_F_VTYPE_BTF_OBJ_FD };

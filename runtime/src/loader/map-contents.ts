@@ -4,9 +4,9 @@ import type { Fd, Kernel, Mapping } from '../kernel/kernel.js';
 import { refusal } from '../link/attach-error.js';
 import type { ObjectSpec } from '../object/spec.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
-import type { CreatedMap } from './create-maps.js';
+import type { CreatedMap } from './created-map.js';
 import type { Ownership } from './live-object.js';
-import type { LoadedProgram } from './live-parts.js';
+import type { LoadedProgram } from './loaded-program.js';
 import { isFrozen } from './map-attributes.js';
 import type { OpenMap, OpenObject } from './open-object.js';
 

@@ -4,7 +4,7 @@ import { CALL, type Insns, PseudoCall, PseudoLoad } from '../insn.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { ObjectSpec } from '../object/spec.js';
 import type { AssembledProgram, Placement } from './assemble.js';
-import type { CreatedMap } from './create-maps.js';
+import type { CreatedMap } from './created-map.js';
 import type { ResolvedExtern } from './externs.js';
 import { probeReadKernel, supports } from './features.js';
 

@@ -1,7 +1,6 @@
 import type { Btf } from '../btf/btf.js';
 import type { MapSpec } from '../object/spec.js';
 import { type BtfEditor, Word } from './btf-editor.js';
-import type { OpenObject } from './open-object.js';
 import { Kind, typeInfo } from './tiny-btf.js';
 
 /** Sections whose size was set before load(): new size in bytes by the id of their DATASEC. */
@@ -41,8 +40,14 @@ export function resizedSpec(btf: Btf | undefined, spec: MapSpec, valueSize: numb
   return { ...spec, valueSize, ...(!typed && { keyTypeId: 0, valueTypeId: 0 }) };
 }
 
+/** An object's maps: as declared, and as they were set since. */
+interface Resizable {
+  readonly spec: { readonly maps: readonly MapSpec[] };
+  readonly maps: ReadonlyMap<string, { readonly spec: MapSpec }>;
+}
+
 /** The sections of an object that got another size and keep their types. */
-export function resizedSections(object: OpenObject): ResizedSections {
+export function resizedSections(object: Resizable): ResizedSections {
   const resized = new Map<number, number>();
   for (const declared of object.spec.maps) {
     const spec = object.maps.get(declared.name)?.spec;

@@ -6,16 +6,13 @@ import type { Kernel } from '../kernel/kernel.js';
 import type { MapSpec } from '../object/spec.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
 import type { AttachTarget, FoundType, KernelTypes, ModuleFd } from './kernel-types.js';
-import type { LoadedProgram } from './live-parts.js';
+import type { LoadedProgram } from './loaded-program.js';
+import type { StructOpsValue } from './map-attributes.js';
 import type { OpenMap, OpenObject, OpenProgram } from './open-object.js';
 import { whyNoStructOps } from './why-no-struct-ops.js';
 
 /** A struct_ops map as the kernel wants it: the object's struct laid out as the kernel's. */
-export interface KernelStructOps {
-  /** BTF id of the kernel's `struct bpf_struct_ops_NAME`, and its size in bytes. */
-  readonly valueTypeId: number;
-  readonly valueSize: number;
-  readonly module: ModuleFd | undefined;
+export interface KernelStructOps extends StructOpsValue {
   /** The map's value: plain members copied; callbacks wait for their programs' descriptors. */
   readonly value: Uint8Array;
   readonly callbacks: readonly Callback[];

@@ -1,12 +1,18 @@
 import { BpfError, isBpfError, printable } from '../errors.js';
+import type { Fd, Kernel } from '../kernel/kernel.js';
 import { readText } from '../link/text.js';
 import { BPF_F_LOCK } from '../uapi.js';
-import type { MapHandle } from './map.js';
 
 /** The part of a map that a sentence about its failure needs. */
-type Named = Pick<MapHandle, 'name' | 'maxEntries'>;
+interface Named {
+  readonly name: string;
+  readonly maxEntries: number;
+}
 /** The part that tells why it refuses to be written to. */
-type Written = Named & Pick<MapHandle, 'kernel' | 'fd'>;
+interface Written extends Named {
+  readonly kernel: Kernel;
+  fd(): Fd;
+}
 
 /** `map "stats"`, safe to print. */
 export function mapText(map: Named): string {

@@ -1,0 +1,2 @@
+/** A file descriptor's number. */
+export type Fd = number;
