@@ -1,11 +1,11 @@
-// Stores what V8 makes of dist/node/script.cjs while it loads objects, for the Node that runs this: see node/load.js.
+// Stores what V8 makes of the published script while it loads objects, for the Node that runs this: see node/load.js.
 // Needs neither privileges nor Linux: the kernel is a fake one, but for a load that every kernel refuses.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { codeFile, entries, script } from './dist/node/load.js';
+import { chunkOf, codeFile, script } from './dist/node/load.js';
 
-const { openObject, isBpfError } = entries.index;
-const { fakeKernel } = entries['testing/index'];
+const { openObject, isBpfError } = chunkOf('index.js');
+const { fakeKernel } = chunkOf('testing/index.js');
 const example = (name) => join(import.meta.dirname, '../examples', name);
 const execsnoop = example('execsnoop/execsnoop_kern.o');
 

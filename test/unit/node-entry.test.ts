@@ -49,7 +49,7 @@ describe('the runtime', () => {
   });
 
   const works = (from: string) => `
-    const { script, entries } = await import('${from}/load.js');
+    const { script } = await import('${from}/load.js');
     const { parseObject } = (await import('${from}/index.js'));
     const { readFileSync } = await import('node:fs');
     const spec = parseObject(readFileSync('examples/hello/hello_kern.o'));
@@ -70,6 +70,33 @@ describe('the runtime', () => {
   });
 
   it('is a text of one byte a character', () => {
-    expect(readFileSync(join(folder, 'script.cjs')).every((byte) => byte < 0x80)).toBe(true);
+    const folder = join(root, 'runtime/dist/bundle');
+    const modules = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.js'),
+    );
+    expect(modules.length).toBeGreaterThan(paths.length);
+    for (const name of modules) {
+      expect(
+        readFileSync(join(folder, name)).every((byte) => byte < 0x80),
+        name,
+      ).toBe(true);
+    }
+  });
+
+  it('keeps the names of functions, for stack traces', () => {
+    const result = run(`
+      import { parseObject } from '@bpfskel/runtime/inspect';
+      let result;
+      try { parseObject(new Uint8Array(3)); } catch (error) { result = error.stack; }`);
+    expect(result).toMatch(/at parseObject /);
+  });
+
+  it('is loaded without what is for tests', () => {
+    const loaded = (entry: string) => `
+      await import('@bpfskel/runtime/${entry}');
+      const { chunks } = await import('${folder}/load.js');
+      const result = Object.keys(chunks);`;
+    expect(run(loaded('codegen/v1'))).not.toContain('testing/index.js');
+    expect(run(loaded('testing'))).toContain('testing/index.js');
   });
 });
