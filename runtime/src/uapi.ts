@@ -81,6 +81,7 @@ export const BPF_MAP_TYPE = {
   CGRP_STORAGE: 32,
   ARENA: 33,
   INSN_ARRAY: 34,
+  RHASH: 35,
 } as const;
 
 /** `enum bpf_prog_type`, without the prefix `BPF_PROG_TYPE_`. */

@@ -1,5 +1,5 @@
 import type { Kernel, MapCreate } from '../kernel/kernel.js';
-import { BPF_F_NO_PREALLOC, BPF_F_STACK_BUILD_ID, BPF_MAP_TYPE } from '../uapi.js';
+import { BPF_F_NO_PREALLOC, BPF_F_STACK_BUILD_ID, BPF_F_ZERO_SEED, BPF_MAP_TYPE } from '../uapi.js';
 
 /** Prefix length and data of a trie's keys, in bytes (kernel: LPM_KEY_SIZE_MIN, LPM_KEY_SIZE_MAX). */
 const TRIE_KEY = { min: 5, max: 260 } as const;
@@ -21,6 +21,10 @@ export function brokenRule(kernel: Kernel, map: MapCreate): string | undefined {
     case BPF_MAP_TYPE.CGROUP_ARRAY:
     case BPF_MAP_TYPE.ARRAY_OF_MAPS:
       return keySize === 4 ? noEntries(map) : `keys of array maps have 4 bytes, these ${keySize}`;
+    case BPF_MAP_TYPE.INSN_ARRAY:
+      return badInsnArray(map);
+    case BPF_MAP_TYPE.RHASH:
+      return badResizableHash(map);
     case BPF_MAP_TYPE.QUEUE:
     case BPF_MAP_TYPE.STACK:
       return keySize === 0 ? noEntries(map) : `queues and stacks have no key, this one of ${keySize} bytes`;
@@ -82,6 +86,25 @@ function badTrie(map: MapCreate): string | undefined {
   const { min, max } = TRIE_KEY;
   return map.keySize < min || map.keySize > max
     ? `keys of an LPM trie have from ${min} to ${max} bytes, 4 of them the prefix length; these have ${map.keySize}`
+    : noEntries(map);
+}
+
+/** insn_array_alloc_check (kernel/bpf/bpf_insn_array.c). */
+function badInsnArray(map: MapCreate): string | undefined {
+  const { keySize, valueSize, flags = 0 } = map;
+  if (keySize !== 4 || valueSize !== 16) {
+    return `an array of instructions has keys of 4 bytes and values of 16 (struct bpf_insn_array_value), this one ${keySize} and ${valueSize}`;
+  }
+  return flags === 0 ? noEntries(map) : 'an array of instructions has no map_flags';
+}
+
+/** rhtab_map_alloc_check (kernel/bpf/hashtab.c). */
+function badResizableHash(map: MapCreate): string | undefined {
+  const { flags = 0, mapExtra = 0n, maxEntries } = map;
+  if ((flags & BPF_F_NO_PREALLOC) === 0) return without('a resizable hash map');
+  if ((flags & BPF_F_ZERO_SEED) !== 0) return 'a resizable hash map takes no BPF_F_ZERO_SEED';
+  return mapExtra > BigInt(maxEntries)
+    ? `map_extra, for how many entries there is room at first, is ${mapExtra}, and max_entries ${maxEntries}`
     : noEntries(map);
 }
 

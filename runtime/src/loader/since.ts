@@ -38,6 +38,7 @@ export const mapTypeSince: Readonly<Partial<Record<keyof typeof BPF_MAP_TYPE, Ve
   CGRP_STORAGE: [6, 2],
   ARENA: [6, 9],
   INSN_ARRAY: [6, 19],
+  RHASH: [7, 2],
 };
 
 /** The kernel that first had each program type. */

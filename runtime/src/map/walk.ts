@@ -46,9 +46,9 @@ export function countEntries(handle: MapHandle, valueBytes: number): number {
   return total;
 }
 
-/** Maps whose batches go from key to key instead of from bucket to bucket (kernel: generic_map_lookup_batch). */
+/** Maps whose batches go from key to key instead of from bucket to bucket (generic_map_lookup_batch, rhtab_map_lookup_batch). */
 function mayRepeat({ type }: MapHandle): boolean {
-  return type === BPF_MAP_TYPE.LPM_TRIE;
+  return type === BPF_MAP_TYPE.LPM_TRIE || type === BPF_MAP_TYPE.RHASH;
 }
 
 /** Walks the keys alone: cheaper for large values, and for maps whose values cannot be read. */
@@ -64,10 +64,12 @@ export function* walkKeys<T>(
 /** Deletes what a walk finds. Entries that are added meanwhile may stay. */
 export function removeAll(handle: MapHandle, valueBytes: number): void {
   const batches = new BatchReader(handle, valueBytes, true);
-  for (;;) {
+  // What starts anew could go on for ever while others add.
+  for (let removed = 0; removed <= handle.maxEntries * 2; ) {
     const count = batches.next();
     if (count === undefined) return;
     if (count === 'unsupported') break;
+    removed += count;
   }
   for (const key of rawKeys(handle)) handle.kernel.mapDelete(handle.fd(), key);
 }
@@ -107,6 +109,11 @@ class BatchReader {
         if (count > 0) return count;
       } catch (error) {
         if (this.#cursor === null && isUnsupported(error)) return 'unsupported';
+        if (this.#cursor !== null && hasCode(error, 'EAGAIN')) {
+          // The entry to go on with is gone from a resizable hash map.
+          this.#cursor = null;
+          continue;
+        }
         if (!hasCode(error, 'ENOSPC') || this.#count >= this.#handle.maxEntries) {
           throw this.#remove
             ? writeError(this.#handle, error, 'clear')

@@ -18,6 +18,7 @@ import type {
 import { BPF_ATTACH_TYPE, kernelVersion } from '../uapi.js';
 import type { FakeProgram } from './descriptors.js';
 import { bytesOf, FakeFile } from './fake-files.js';
+import { FakeInsnArray } from './fake-insn-array.js';
 import type { FakeMap } from './fake-map.js';
 import { FakeMapCalls } from './fake-map-calls.js';
 import { refusal } from './refusal.js';
@@ -59,6 +60,9 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
       insns: insns.slice(),
       maps: this.#mapsOf(insns),
     };
+    for (const map of program.maps) {
+      if (map instanceof FakeInsnArray) map.use(program, insns.length / 8, (one) => this.#holds(one));
+    }
     return this.descriptors.open({ kind: 'program', program });
   }
 
@@ -220,6 +224,10 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
     const isOther = this.files.find(path) !== undefined || this.fileSystem(path) !== undefined;
     if (object === undefined) throw refusal('bpf(BPF_OBJ_GET)', isOther ? 'EACCES' : 'ENOENT', path);
     return this.descriptors.open(object);
+  }
+
+  #holds(program: object): boolean {
+    return this.programs.some((one) => one === program);
   }
 
   #mapsOf(insns: Uint8Array): FakeMap[] {

@@ -4,10 +4,12 @@ import { BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_MAP_TYPE, kernelVersion } from '
 import { FakeArena } from './fake-arena.js';
 import { FakeArray, FakeSlots } from './fake-array.js';
 import { FakeBloom } from './fake-bloom.js';
+import { FakeInsnArray } from './fake-insn-array.js';
 import { FakeHash, type FakeMap, type FakeMapFacts } from './fake-map.js';
 import { FakeArrayOfMaps, FakeHashOfMaps } from './fake-map-of-maps.js';
 import type { FakePerfEvent } from './fake-perf.js';
 import { FakeQueue, FakeRingMap } from './fake-queue.js';
+import { FakeResizableHash } from './fake-rhash.js';
 import { FakeStacks } from './fake-stacks.js';
 import { FakeStorage } from './fake-storage.js';
 import { FakeTrie } from './fake-trie.js';
@@ -65,6 +67,8 @@ const since: Readonly<Record<number, number>> = {
   [BPF_MAP_TYPE.CGRP_STORAGE]: kernelVersion(6, 2),
   [BPF_MAP_TYPE.BLOOM_FILTER]: kernelVersion(5, 16),
   [BPF_MAP_TYPE.ARENA]: kernelVersion(6, 9),
+  [BPF_MAP_TYPE.INSN_ARRAY]: kernelVersion(6, 19),
+  [BPF_MAP_TYPE.RHASH]: kernelVersion(7, 2),
 };
 
 /** BPF_MAP_CREATE: the storage of a map, or the refusal that Linux has for wrong attributes. */
@@ -103,6 +107,10 @@ export function makeMap(attributes: MapCreate, id: number, kernel: MapMaker): Fa
       return new FakeStorage(attributes, facts, (fd) => kernel.ownerBehind(fd, type));
     case BPF_MAP_TYPE.ARENA:
       return new FakeArena(attributes, facts, kernel.pageSize);
+    case BPF_MAP_TYPE.INSN_ARRAY:
+      return new FakeInsnArray(attributes, facts, kernel.pageSize);
+    case BPF_MAP_TYPE.RHASH:
+      return new FakeResizableHash(attributes, facts, false);
     case BPF_MAP_TYPE.RINGBUF:
       return new FakeRingMap(attributes, facts, kernel.pageSize);
     case BPF_MAP_TYPE.USER_RINGBUF:
@@ -127,6 +135,8 @@ function check(attributes: MapCreate, { version, pageSize }: MapMaker): void {
     (valueless.includes(type) ? valueSize !== 0 : valueSize === 0) ||
     (ring && ((maxEntries & (maxEntries - 1)) !== 0 || maxEntries % pageSize !== 0)) ||
     (indexed.includes(type) && keySize !== 4) ||
+    (type === BPF_MAP_TYPE.INSN_ARRAY && (keySize !== 4 || valueSize !== 16 || flags !== 0)) ||
+    (type === BPF_MAP_TYPE.RHASH && (flags & BPF_F_NO_PREALLOC) === 0) ||
     (type === BPF_MAP_TYPE.LPM_TRIE && (keySize < 5 || keySize > 260 || (flags & BPF_F_NO_PREALLOC) === 0)) ||
     ((flags & BPF_F_MMAPABLE) !== 0 && (version < kernelVersion(5, 5) || !mappable.includes(type)));
   if (wrong) throw refusal('bpf(BPF_MAP_CREATE)', 'EINVAL');
