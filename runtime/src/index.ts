@@ -85,6 +85,7 @@ export type {
   StackMap,
   StackTraceMap,
   StructOpsMap,
+  StructOpsState,
   Symbolizer,
   TaskOwner,
   TaskStorage,

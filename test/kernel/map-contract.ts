@@ -20,6 +20,10 @@ export interface MapCase<M extends BpfMap> {
   readonly when?: boolean;
   readonly shape: MapShape<M>;
   readonly attributes: Partial<MapCreate>;
+  /** Its name, where that is not `table`. */
+  readonly name?: string;
+  /** Makes it where attributes alone do not: by an object. */
+  readonly make?: () => LiveMap<M>;
   /** What the maps in a map of maps are. */
   readonly inner?: MapCreate;
   /** BTF that the type insists on: makes the types of key and value. */
@@ -51,11 +55,11 @@ function loadTypes(types: NonNullable<MapCase<BpfMap>['types']>) {
 
 /** What every map does: it holds what was put in, says what it refuses, and ends with its object. */
 export function mapContract<M extends BpfMap>(one: MapCase<M>): void {
-  const { type, variant, when = true, shape, shared = true, more = {} } = one;
+  const { type, variant, when = true, shape, name = 'table', shared = true, more = {} } = one;
   describe(`a ${type} map${variant === undefined ? '' : ` ${variant}`}`, () => {
     const attributes = {
       type: BPF_MAP_TYPE[type],
-      name: 'table',
+      name,
       keySize: 4,
       valueSize: 16,
       maxEntries: 16,
@@ -64,7 +68,7 @@ export function mapContract<M extends BpfMap>(one: MapCase<M>): void {
     const using = (test: (live: LiveMap<M>) => void) => () => {
       const before = openFds();
       const typed = one.types && loadTypes(one.types);
-      const live = liveMap(kernel, shape, { ...attributes, ...typed }, one.inner);
+      const live = one.make?.() ?? liveMap(kernel, shape, { ...attributes, ...typed }, one.inner);
       if (typed !== undefined) kernel.close(typed.btfFd);
       try {
         test(live);
@@ -88,7 +92,7 @@ export function mapContract<M extends BpfMap>(one: MapCase<M>): void {
       'names itself when it refuses',
       using(({ map }) => {
         expect(() => one.refuse(map)).toThrow(one.refusal);
-        expect(one.refusal.source).toContain('map "table"');
+        expect(one.refusal.source).toContain(`map "${name}"`);
       }),
     );
 
@@ -106,7 +110,7 @@ export function mapContract<M extends BpfMap>(one: MapCase<M>): void {
       using(({ map, handle }) => {
         expect(mapKindOf(handle.type, handle.flags)).toBe(shape.kind);
         expect(shape.kind.open(handle, undefined, undefined)).toBeInstanceOf(map.constructor);
-        expect(map.info()).toMatchObject({ type: handle.type, name: 'table' });
+        expect(map.info()).toMatchObject({ type: handle.type, name });
       }),
     );
 
@@ -119,14 +123,14 @@ export function mapContract<M extends BpfMap>(one: MapCase<M>): void {
         try {
           using pinned = openPinnedMap(path, shape);
           if (shared) expect(one.see(pinned)).toEqual(one.shown);
-          expect([pinned.name, pinned.info()]).toEqual(['table', map.info()]);
+          expect([pinned.name, pinned.info()]).toEqual([name, map.info()]);
         } finally {
           kernel.unpin(path);
         }
         using again = openMapById(map.info().id, shape);
         expect(again.info()).toEqual(map.info());
         again.close();
-        expect(() => one.see(again)).toThrow('use map "table": it is closed');
+        expect(() => one.see(again)).toThrow(`use map "${name}": it is closed`);
         expect(() => openPinnedMap(path, shape)).toThrow(/ENOENT/);
         const wrong: () => unknown =
           type === 'QUEUE'
@@ -136,9 +140,9 @@ export function mapContract<M extends BpfMap>(one: MapCase<M>): void {
       }),
     );
 
-    for (const [name, test] of Object.entries(more)) {
+    for (const [title, test] of Object.entries(more)) {
       it.runIf(when)(
-        name,
+        title,
         using(({ map }) => test(map)),
       );
     }

@@ -2,6 +2,7 @@ import { NotSupportedError } from '@bpfskel/runtime';
 import { describe, expect, it } from 'vitest';
 import { load } from '../../runtime/src/loader/load.js';
 import { OpenObject } from '../../runtime/src/loader/open-object.js';
+import type { StructOpsMap } from '../../runtime/src/map/struct-ops.js';
 import { parseObject } from '../../runtime/src/object/parse.js';
 import { BPF_ATTACH_TYPE, BPF_F_LINK, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
 import { BtfBuilder, type Member } from './btf-builder.js';
@@ -170,6 +171,14 @@ describe('a struct_ops map', () => {
     ]);
     live.detach();
     expect([recorded.fake.links, live.links.size]).toEqual([[], 0]);
+  });
+
+  it('tells how far it is', () => {
+    using live = loaded(kernelWith());
+    const ops = live.maps.get('ops') as StructOpsMap;
+    expect(ops.state).toBe('init');
+    ops.attach();
+    expect(ops.state).toBe('ready');
   });
 
   it('without BPF_F_LINK is attached by its value alone, and detached by deleting it', () => {

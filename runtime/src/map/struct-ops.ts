@@ -2,6 +2,15 @@ import { BpfError, printable } from '../errors.js';
 import { attachStructOps, type StructOpsLink } from '../link/struct-ops.js';
 import { BPF_F_LINK, BPF_MAP_TYPE } from '../uapi.js';
 import { BpfMap, type MapHandle, type MapShape, mapKind } from './map.js';
+import { operationError } from './map-error.js';
+
+/** `enum bpf_struct_ops_state`, by its numbers. */
+const states = ['init', 'inuse', 'tobefree', 'ready'] as const;
+
+export type StructOpsState = (typeof states)[number];
+
+/** `state` in `struct bpf_struct_ops_common_value`, with which the value of each of these maps begins. */
+const STATE_OFFSET = 4;
 
 /**
  * BPF_MAP_TYPE_STRUCT_OPS: functions that a subsystem of the kernel calls, such as a TCP congestion control. Declared in
@@ -27,6 +36,21 @@ export class StructOpsMap extends BpfMap {
     const link = attachStructOps({ kernel, name, map: this.fd, flags, value: structOps.value });
     structOps.own(link);
     return link;
+  }
+
+  /**
+   * How far the map is: `init` until its functions are written, then `ready` to be linked; without links `inuse` as long as
+   * it is registered and `tobefree` while somebody still runs it after that.
+   */
+  get state(): StructOpsState | undefined {
+    const { kernel, valueSize } = this.handle;
+    const value = new Uint8Array(valueSize);
+    try {
+      kernel.mapLookup(this.fd, new Uint8Array(4), value);
+    } catch (error) {
+      throw operationError(this.handle, error, 'get from');
+    }
+    return states[new DataView(value.buffer).getUint32(STATE_OFFSET, kernel.littleEndian)];
   }
 
   /** What a link of another map takes in its place; undefined for a map that links do not hold. */

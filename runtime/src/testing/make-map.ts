@@ -12,6 +12,7 @@ import { FakeQueue, FakeRingMap } from './fake-queue.js';
 import { FakeResizableHash } from './fake-rhash.js';
 import { FakeStacks } from './fake-stacks.js';
 import { FakeStorage } from './fake-storage.js';
+import { FakeStructOps } from './fake-struct-ops.js';
 import { FakeTrie } from './fake-trie.js';
 import { FakeUserRingMap } from './fake-user-ring.js';
 import { refusal } from './refusal.js';
@@ -107,6 +108,8 @@ export function makeMap(attributes: MapCreate, id: number, kernel: MapMaker): Fa
       return new FakeStorage(attributes, facts, (fd) => kernel.ownerBehind(fd, type));
     case BPF_MAP_TYPE.ARENA:
       return new FakeArena(attributes, facts, kernel.pageSize);
+    case BPF_MAP_TYPE.STRUCT_OPS:
+      return new FakeStructOps(attributes, facts, false);
     case BPF_MAP_TYPE.INSN_ARRAY:
       return new FakeInsnArray(attributes, facts, kernel.pageSize);
     case BPF_MAP_TYPE.RHASH:
