@@ -76,7 +76,7 @@ const atRunTime = (edge: Import) => !edge.typeOnly && !edge.dynamic;
 
 /** The ladder: a file imports from its own row and from those above it. */
 const ladder: readonly (readonly RegExp[])[] = [
-  [/^(errors|bytes|uapi)\.ts$/, /^kernel\/errno\.ts$/],
+  [/^(errors|bytes|uapi|printed)\.ts$/, /^kernel\/errno\.ts$/],
   [/^(elf|insn)\.ts$/, /^(btf|codec)\//],
   [/^(core|object)\//, /^kernel\/(kernel|fd|\w+-calls)\.ts$/],
   [/^link\//],

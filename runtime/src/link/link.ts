@@ -1,5 +1,6 @@
 import { BpfError, NotSupportedError, printable } from '../errors.js';
 import type { Fd, Kernel, LinkInfo } from '../kernel/kernel.js';
+import { inspect, type Print, printed } from '../printed.js';
 import { pinAt, unpinAt } from './pin.js';
 import { programName } from './program-name.js';
 
@@ -117,6 +118,12 @@ export class Link implements Disposable {
    */
   info(): LinkInfo {
     return infoOfLink(this.#parts.kernel, this.bpfLink('read the info of'));
+  }
+
+  [inspect](depth: number, options: object, print: Print): string {
+    const { program, target, attached, pinPath } = this;
+    const facts = { program, target, attached, ...(pinPath !== undefined && { pinPath }) };
+    return printed(this, program, facts, depth, options, print);
   }
 
   /** Runs `listener` once when the link ends; for owners that keep a list. */

@@ -1,6 +1,7 @@
 import { BpfError, printable } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import type { MapSpec, ObjectSpec, ProgramSpec } from '../object/spec.js';
+import { inspect, type Print, printed } from '../printed.js';
 import { kindOf, type SectionMeaning } from '../program/kinds.js';
 import type { Program } from '../program/program.js';
 import { BPF_MAP_TYPE, BPF_PROG_TYPE } from '../uapi.js';
@@ -187,6 +188,12 @@ export class OpenMap {
     this.#owner.assertOpen(`set autocreate of map "${printable(this.name)}"`);
     this.#autocreate = create;
   }
+
+  [inspect](depth: number, options: object, print: Print): string {
+    const { name, maxEntries } = this;
+    const { keySize, valueSize } = this.spec;
+    return printed(this, name, { name, keySize, valueSize, maxEntries }, depth, options, print);
+  }
 }
 
 /** Key and value sizes that the kernel wants for a type, where there is no choice. */
@@ -276,6 +283,11 @@ export class OpenProgram {
   set autoattach(attach: boolean) {
     this.#owner.assertOpen(`set autoattach of program "${printable(this.name)}"`);
     this.#autoattach = attach;
+  }
+
+  [inspect](depth: number, options: object, print: Print): string {
+    const { name, section, autoload } = this;
+    return printed(this, name, { name, section, autoload }, depth, options, print);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Codec, CodecField } from '../codec/codec.js';
 import { jsonable, snapshotKey } from '../codec/json.js';
 import { BpfError, isBpfError, printable } from '../errors.js';
+import { inspect, type Print } from '../printed.js';
 import { lengthOf, type Place, readAt, roomOf, writeAt } from './place.js';
 
 // Live values of structs and arrays: objects whose properties are read from memory when they are asked for, and written
@@ -30,11 +31,8 @@ function frozen(value: unknown): unknown {
   return Object.freeze(value);
 }
 
-const inspect = Symbol.for('nodejs.util.inspect.custom');
-type Inspect = (value: unknown, options: object) => string;
-
 /** The text of a live value for console.log: that of what it shows now. */
-function inspected(place: Place, options: object, print: Inspect): string {
+function inspected(place: Place, options: object, print: Print): string {
   try {
     return print(readAt(place), options);
   } catch (error) {
@@ -99,7 +97,7 @@ export class LiveStruct {
     return jsonable(readAt(this.#place));
   }
 
-  [inspect](_depth: number, options: object, print: Inspect): string {
+  [inspect](_depth: number, options: object, print: Print): string {
     return inspected(this.#place, options, print);
   }
 }
@@ -187,7 +185,7 @@ class LiveList extends Array<unknown> {
     return jsonable(readAt(placeOf(this)));
   }
 
-  [inspect](_depth: number, options: object, print: Inspect): string {
+  [inspect](_depth: number, options: object, print: Print): string {
     return inspected(placeOf(this), options, print);
   }
 }

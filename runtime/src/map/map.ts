@@ -3,6 +3,7 @@ import { printable } from '../errors.js';
 import type { Fd, Kernel, MapCreate, MapInfo, Mapping } from '../kernel/kernel.js';
 import type { Link } from '../link/link.js';
 import { pinAt } from '../link/pin.js';
+import { inspect, type Print, printed } from '../printed.js';
 import { writeError } from './map-error.js';
 
 /** What a live map is given by its object. */
@@ -102,6 +103,11 @@ export class BpfMap {
     } catch (error) {
       throw writeError(this.handle, error, 'freeze');
     }
+  }
+
+  [inspect](depth: number, options: object, print: Print): string {
+    const { name, keySize, valueSize, maxEntries } = this;
+    return printed(this, name, { name, keySize, valueSize, maxEntries }, depth, options, print);
   }
 }
 

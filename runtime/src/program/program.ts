@@ -2,6 +2,7 @@ import type { Codec } from '../codec/codec.js';
 import type { Fd, Kernel, ProgInfo, TestRun, TestRunResult } from '../kernel/kernel.js';
 import type { Link } from '../link/link.js';
 import type { UsdtSpecs } from '../link/usdt-specs.js';
+import { inspect, type Print, printed } from '../printed.js';
 import { type Runnable, testRun } from './test-run.js';
 
 /** What a loaded program is given by its object. */
@@ -64,6 +65,11 @@ export class Program {
    */
   testRun(run: TestRun = {}): TestRunResult {
     return testRun(this.runnable(), run);
+  }
+
+  [inspect](depth: number, options: object, print: Print): string {
+    const { name, section } = this;
+    return printed(this, name, { name, section }, depth, options, print);
   }
 
   /** What running the program takes. */
