@@ -4,12 +4,15 @@ import type { Fd, Kernel } from '../kernel/kernel.js';
 import { BPF_ATTACH_TYPE, BPF_F_LINK } from '../uapi.js';
 import { type Attachment, attachError, errnoOf, type Reason, refusal } from './attach-error.js';
 import { Link, type LinkParts } from './link.js';
+import { assertScheduling, SCHEDULER, whyNoScheduler, whyNoSuchScheduler } from './sched-ext.js';
 
 /** A struct_ops map to register with its subsystem. */
 export interface StructOpsAttachment {
   readonly kernel: Kernel;
   /** The map's C name. */
   readonly name: string;
+  /** Name of the kernel's struct: `tcp_congestion_ops`. */
+  readonly type: string;
   readonly map: Fd;
   /** BPF_F_* the map was created with. */
   readonly flags: number;
@@ -76,20 +79,42 @@ export function updateStructOps(
  * Registers a struct_ops map: writing its value does (Linux 5.6), or a bpf_link for those of `.struct_ops.link` (6.4).
  * As libbpf's bpf_map__attach_struct_ops.
  */
-export function attachStructOps({ kernel, name, map, flags, value }: StructOpsAttachment): StructOpsLink {
+export function attachStructOps({
+  kernel,
+  name,
+  type,
+  map,
+  flags,
+  value,
+}: StructOpsAttachment): StructOpsLink {
   const attachment: Attachment = { program: name, target: 'struct_ops' };
-  const key = new Uint8Array(4);
-  const linked = (flags & BPF_F_LINK) !== 0;
+  const link = (flags & BPF_F_LINK) !== 0 ? linked() : registered();
   try {
-    if (!linked) {
-      kernel.mapUpdate(map, key, value);
-      return new StructOpsLink({ kernel, ...attachment, release: () => void kernel.mapDelete(map, key) });
-    }
-    register(kernel, map, value);
-    const fd = kernel.linkCreate({ prog: map, attachType: BPF_ATTACH_TYPE.STRUCT_OPS });
-    return new StructOpsLink({ kernel, ...attachment, fd, release: () => kernel.close(fd) });
+    if (type === SCHEDULER) assertScheduling(kernel, attachment);
   } catch (error) {
-    throw attachError(attachment, error, whyNot(error, linked));
+    link.detach();
+    throw error;
+  }
+  return link;
+
+  function linked(): StructOpsLink {
+    tried('value', () => register(kernel, map, value));
+    const fd = tried('link', () => kernel.linkCreate({ prog: map, attachType: BPF_ATTACH_TYPE.STRUCT_OPS }));
+    return new StructOpsLink({ kernel, ...attachment, fd, release: () => kernel.close(fd) });
+  }
+
+  function registered(): StructOpsLink {
+    const key = new Uint8Array(4);
+    tried('both', () => kernel.mapUpdate(map, key, value));
+    return new StructOpsLink({ kernel, ...attachment, release: () => void kernel.mapDelete(map, key) });
+  }
+
+  function tried<T>(step: Step, call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      throw attachError(attachment, error, whyNot(kernel, type, step, error));
+    }
   }
 }
 
@@ -102,12 +127,21 @@ function register(kernel: Kernel, map: Fd, value: Uint8Array): void {
   }
 }
 
-function whyNot(error: unknown, linked: boolean): Reason | undefined {
-  switch (errnoOf(error)) {
+/** What the kernel refused: the value of a map, the link that registers it, or a value that registers itself. */
+type Step = 'value' | 'link' | 'both';
+
+function whyNot(kernel: Kernel, type: string, step: Step, error: unknown): Reason | undefined {
+  const errno = errnoOf(error);
+  if (type === SCHEDULER) {
+    const running = step === 'value' ? undefined : whyNoScheduler(kernel, errno);
+    const reason = running ?? (step === 'link' ? undefined : whyNoSuchScheduler(errno));
+    if (reason !== undefined) return reason;
+  }
+  switch (errno) {
     case 'EEXIST':
       return { why: 'something of its name is registered already' };
     case 'EBUSY':
-      return linked
+      return step !== 'both'
         ? undefined
         : {
             why: 'it is registered, or was: a map of SEC(".struct_ops") is registered once',

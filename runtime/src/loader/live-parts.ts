@@ -67,10 +67,12 @@ export function liveMaps(
       const { type, flags } = map.attributes;
       // A skeleton's kind is of the declared type; its types of keys and values hold for another one too.
       const kind = map.open.retyped || shape === undefined ? mapKindOf(type, flags) : shape.kind;
-      const value = structOps.get(map.open.name)?.value;
+      const ops = structOps.get(map.open.name);
       const handle = {
         ...handleOf(map, ownership),
-        ...(value && { structOps: { value, own: (link: Link) => ownership.link(link) } }),
+        ...(ops && {
+          structOps: { type: ops.type, value: ops.value, own: (link: Link) => ownership.link(link) },
+        }),
       };
       return [map.open.name, kind.open(handle, shape?.key, shape?.value, shape?.inner)];
     }),
@@ -157,7 +159,8 @@ export function liveStructOps(
   return created.flatMap(({ open: { name }, fd, attributes }) => {
     const ops = structOps.get(name);
     if (ops === undefined || fd === undefined) return [];
-    const request = { kernel, name, map: fd, flags: attributes.flags ?? 0, value: ops.value };
+    const { type, value } = ops;
+    const request = { kernel, name, type, map: fd, flags: attributes.flags ?? 0, value };
     return [{ name, attach: () => ownership.link(attachStructOps(request)) }];
   });
 }

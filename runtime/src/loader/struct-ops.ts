@@ -13,6 +13,8 @@ import { whyNoStructOps } from './why-no-struct-ops.js';
 
 /** A struct_ops map as the kernel wants it: the object's struct laid out as the kernel's. */
 export interface KernelStructOps extends StructOpsValue {
+  /** Name of the kernel's struct: `tcp_congestion_ops`. */
+  readonly type: string;
   /** The map's value: plain members copied; callbacks wait for their programs' descriptors. */
   readonly value: Uint8Array;
   readonly callbacks: readonly Callback[];
@@ -93,6 +95,7 @@ function matchStructOps(object: OpenObject, map: OpenMap, types: KernelTypes, ho
     matcher.match(member, index);
   });
   return {
+    type: kernel.struct.name,
     valueTypeId: kernel.value.id,
     valueSize: kernel.value.size,
     module: kernel.module,

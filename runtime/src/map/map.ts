@@ -25,7 +25,7 @@ export interface MapHandle {
   /** Of arenas that load() mapped into memory, before any program could use them. */
   readonly arena?: Mapping;
   /** Of struct_ops maps: the kernel's struct, and who keeps what registers it. */
-  readonly structOps?: { readonly value: Uint8Array; own(link: Link): Link };
+  readonly structOps?: { readonly type: string; readonly value: Uint8Array; own(link: Link): Link };
   /** The live descriptor; throws ERR_BPF_STATE once the object is destroyed. */
   fd(): Fd;
   /** Runs when the object is destroyed, before the descriptor is closed: streams end, mappings go. */

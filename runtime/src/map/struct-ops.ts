@@ -21,6 +21,10 @@ export class StructOpsMap extends BpfMap {
    * Registers this map alone with its subsystem, until the link is detached. A map of `SEC(".struct_ops")` is registered
    * by its value: once, and without a bpf_link.
    *
+   * There is one scheduler (`sched_ext_ops`, Linux 6.12) at a time. One that fails when it starts, which to the kernel
+   * counts as attached, is refused here; what ends it later is told to its exit() and to the kernel's log, while the link
+   * stays as it is.
+   *
    * @example
    * using link = skel.maps.reno_like.attach();
    * link.update(skel.maps.cubic_like);
@@ -33,7 +37,14 @@ export class StructOpsMap extends BpfMap {
         `attach map "${printable(name)}": its functions are not known here; attach it with the object that declares it`,
       );
     }
-    const link = attachStructOps({ kernel, name, map: this.fd, flags, value: structOps.value });
+    const link = attachStructOps({
+      kernel,
+      name,
+      type: structOps.type,
+      map: this.fd,
+      flags,
+      value: structOps.value,
+    });
     structOps.own(link);
     return link;
   }
