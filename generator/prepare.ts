@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { kindOf, knownSections, mapKindOf, mapKinds } from '@bpfskel/runtime/inspect';
 import handlebars from 'handlebars';
 import { rolldown } from 'rolldown';
-import { loadBundle } from './bundle.js';
+import { loadBundle, storeCode } from './bundle.js';
 import { templateOptions, templateSources } from './render.js';
 
 // The last step of the build: everything a plain `bpfskel gen` needs, in one file. Finding and loading a hundred small
@@ -39,7 +39,7 @@ const command = await rolldown({ input: dist('./cli.js'), platform: 'node', exte
 await command.write({ file: dist('./bpfskel.cjs'), format: 'cjs', comments: { jsdoc: false } });
 await command.close();
 
-/** What V8 makes of the bundle while it generates a skeleton. Other versions of Node ignore it. */
+/** What V8 makes of the bundle while it generates a skeleton. Other builds of Node ignore it. */
 function storeCompiledCode(): void {
   const cache = dist('./gen-bundle.cache');
   rmSync(cache, { force: true });
@@ -48,7 +48,7 @@ function storeCompiledCode(): void {
   const output = dist('./sample.skel.ts');
   if (bundle.plainGen([sample, '-o', output]) !== 0) throw new Error(`no skeleton of ${sample}`);
   rmSync(output);
-  writeFileSync(cache, script.createCachedData());
+  storeCode(script, cache);
 }
 
 function entrySource(): string {

@@ -1,8 +1,8 @@
 // Stores what V8 makes of the published script while it loads objects, for the Node that runs this: see node/load.js.
 // Needs neither privileges nor Linux: the kernel is a fake one, but for a load that every kernel refuses.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { chunkOf, codeFile, script } from './dist/node/load.js';
+import { chunkOf, storeCode } from './dist/node/load.js';
 
 const { openObject, isBpfError } = chunkOf('index.js');
 const { fakeKernel } = chunkOf('testing/index.js');
@@ -30,4 +30,4 @@ function loadInVain(path) {
 
 for (const path of [execsnoop, example('hello/hello_kern.o')]) loadIntoFake(path);
 loadInVain(execsnoop);
-writeFileSync(codeFile, script.createCachedData());
+storeCode();

@@ -64,7 +64,11 @@ describe('the runtime', () => {
     cpSync(folder, copy, { recursive: true });
     const [code = ''] = readdirSync(copy).filter((name) => name.startsWith('code-'));
     writeFileSync(join(copy, code), 'no code');
-    expect(run(works(copy))).toEqual([true, 2]);
+    expect(run(works(copy))).toEqual([null, 2]);
+    // What V8 takes, it runs unseen: code of another build of Node must not get there.
+    const bytes = readFileSync(join(folder, code));
+    writeFileSync(join(copy, code), bytes.toString('latin1').replace(process.version, 'v20.0.0'), 'latin1');
+    expect(run(works(copy))).toEqual([null, 2]);
     rmSync(join(copy, code));
     expect(run(works(copy))).toEqual([null, 2]);
   });
