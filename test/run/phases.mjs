@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run, tail } from './command.mjs';
 import { find, whyNoBpf } from './host.mjs';
+import { runEverywhere } from './nodes.mjs';
 import { checkSkeletons } from './skeletons.mjs';
 import { compileEverywhere } from './typescript.mjs';
 import { readReport, vitest } from './vitest.mjs';
@@ -57,9 +58,9 @@ async function objects() {
 
 function eachAsTest(all) {
   return {
-    passed: all.filter(({ why }) => why === undefined).map(({ name }) => name),
+    passed: all.filter(({ why, skipped }) => why === undefined && !skipped).map(({ name }) => name),
     failed: all.filter(({ why }) => why !== undefined),
-    skipped: [],
+    skipped: all.filter(({ skipped }) => skipped).map(({ name }) => name),
   };
 }
 
@@ -108,6 +109,7 @@ export const rows = [
   [{ name: 'objects', run: objects }],
   [{ name: 'skeletons', run: async () => eachAsTest(checkSkeletons()) }],
   [{ name: 'typescript', run: async () => eachAsTest(await compileEverywhere()) }],
+  [{ name: 'node', run: async () => eachAsTest(await runEverywhere()) }],
   [{ name: 'demo', run: demo }],
   [{ name: 'kernel', run: kernelHere, kernel: true }],
   ['6.1', '6.12'].map((version) => ({
