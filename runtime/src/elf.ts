@@ -1,4 +1,4 @@
-import { plainBytes, Reader } from './bytes.js';
+import { hostWords, plainBytes, Reader } from './bytes.js';
 import { BpfError, MalformedError, printable } from './errors.js';
 
 export const EM_BPF = 247;
@@ -103,7 +103,6 @@ export function parseElf(bytes: Uint8Array): Elf {
 
 /** The entries of a SHT_REL section. */
 export function relocationsOf(elf: Elf, section: ElfSection): ElfRelocation[] {
-  const reader = new Reader(section.data, elf.littleEndian, section.name);
   if (section.entrySize !== 16 || section.size % 16 !== 0) {
     throw new MalformedError(
       section.name,
@@ -111,18 +110,22 @@ export function relocationsOf(elf: Elf, section: ElfSection): ElfRelocation[] {
       `its ${section.size} bytes are no table of 16-byte relocations`,
     );
   }
+  const words = hostWords(section.data, 0, section.data.length / 4, elf.littleEndian);
+  // Both fields are 64-bit numbers, and the upper half of r_info is the symbol.
+  const [low, high] = elf.littleEndian ? [0, 1] : [1, 0];
   const relocations: ElfRelocation[] = [];
-  // r_info is one 64-bit number: the symbol in the upper half.
-  const symbol = elf.littleEndian ? 12 : 8;
-  const type = elf.littleEndian ? 8 : 12;
-  for (let at = 0; at < section.size; at += 16) {
+  for (let at = 0; at < words.length; at += 4) {
     relocations.push({
-      offset: number64(reader, at),
-      symbol: reader.u32(at + symbol),
-      type: reader.u32(at + type),
+      offset: joined(unsigned(words[at + high]), unsigned(words[at + low])),
+      symbol: unsigned(words[at + 2 + high]),
+      type: unsigned(words[at + 2 + low]),
     });
   }
   return relocations;
+}
+
+function unsigned(word = 0): number {
+  return word >>> 0;
 }
 
 /** Names by offset. What overlapping names may cost together is bounded by the table's size. */
@@ -298,10 +301,18 @@ function readSymbols(sections: readonly ElfSection[], littleEndian: boolean) {
   return { symbols, symbolTable: table.index };
 }
 
-/** A 64-bit number; one beyond 2^53 loses its low bits, and every bound that could be checked against it. */
+/** A 64-bit number; see {@link joined}. */
 function number64(reader: Reader, at: number): number {
   const low = reader.u32(reader.littleEndian ? at : at + 4);
-  return reader.u32(reader.littleEndian ? at + 4 : at) * 2 ** 32 + low;
+  return joined(reader.u32(reader.littleEndian ? at + 4 : at), low);
+}
+
+/**
+ * The two halves of a 64-bit number; one beyond 2^53 loses its low bits, and every bound that could be checked against it.
+ * Small ones are not computed with 2^32: V8 would allocate them, and whatever is computed from them.
+ */
+function joined(high: number, low: number): number {
+  return high === 0 ? low : high * 2 ** 32 + low;
 }
 
 /** A section's name for messages. */
