@@ -1,39 +1,45 @@
-/** Words that one call mixes in: V8 compiles this sooner than a loop over all of a large skeleton. */
-const STEP = 512;
+/** What three lanes begin with; the fourth begins with the length. */
+const SEEDS = [0x9e3779b9, 0x85ebca6b, 0xc2b2ae35];
 
 /**
  * 16 hexadecimal digits that differ when a text does. They tell accidents, not attacks: whoever edits the text can
  * compute them again. Loading Node's crypto would take longer than a small skeleton does.
  */
 export function checksum(bytes: Uint8Array): string {
-  const lanes = new Int32Array([0x9e3779b9, 0x85ebca6b, 0xc2b2ae35, bytes.length]);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const whole = bytes.length & ~15;
-  for (let from = 0; from < whole; from += 4 * STEP) mix(lanes, view, from, Math.min(from + 4 * STEP, whole));
-  const rest = new DataView(new ArrayBuffer(16));
-  for (let at = whole; at < bytes.length; at++) rest.setUint8(at - whole, view.getUint8(at));
-  mix(lanes, rest, 0, 16);
-  const [a = 0, b = 0, c = 0, d = 0] = lanes;
+  const words = littleWords(bytes.subarray(0, whole));
+  const rest = new Uint8Array(16);
+  rest.set(bytes.subarray(whole));
+  const restWords = littleWords(rest);
+  const [a = 0, b = 0, c = 0, d = 0] = [...SEEDS, bytes.length].map((seed, lane) =>
+    mixed(mixed(seed, words, lane), restWords, lane),
+  );
   const first = spread(a ^ rotated(spread(b ^ rotated(spread(c ^ rotated(spread(d)))))));
   return (
     hex(first) + hex(spread(first ^ rotated(a + Math.imul(b, 5) + Math.imul(c, 25) + Math.imul(d, 125))))
   );
 }
 
-/** Four words at a time, each into a lane of its own. No word can change without its lane. */
-function mix(lanes: Int32Array, view: DataView, from: number, to: number): void {
-  let [a = 0, b = 0, c = 0, d = 0] = lanes;
-  for (let at = from; at < to; at += 16) {
-    a = Math.imul(a ^ view.getInt32(at, true), 0x9e3779b1);
-    b = Math.imul(b ^ view.getInt32(at + 4, true), 0x9e3779b1);
-    c = Math.imul(c ^ view.getInt32(at + 8, true), 0x9e3779b1);
-    d = Math.imul(d ^ view.getInt32(at + 12, true), 0x9e3779b1);
-    a ^= a >>> 15;
-    b ^= b >>> 15;
-    c ^= c >>> 15;
-    d ^= d >>> 15;
+/**
+ * Mixes every fourth word into a lane. No word can change without its lane. A lane at a time: V8 compiles so little in a
+ * third of the time that all four in one loop take, and a large skeleton is over before that.
+ */
+function mixed(seed: number, words: Int32Array, lane: number): number {
+  let mix = seed | 0;
+  for (let at = lane; at < words.length; at += 4) {
+    mix = Math.imul(mix ^ (words[at] ?? 0), 0x9e3779b1);
+    mix ^= mix >>> 15;
   }
-  lanes.set([a, b, c, d]);
+  return mix;
+}
+
+const littleHost = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** Little-endian words on every host: the same memory where that is possible. */
+function littleWords({ buffer, byteOffset, length }: Uint8Array): Int32Array {
+  if (byteOffset % 4 === 0 && littleHost) return new Int32Array(buffer, byteOffset, length / 4);
+  const view = new DataView(buffer, byteOffset, length);
+  return Int32Array.from({ length: length / 4 }, (_, index) => view.getInt32(index * 4, true));
 }
 
 function rotated(word: number): number {
@@ -42,9 +48,9 @@ function rotated(word: number): number {
 
 /** Every bit of the answer depends on every bit of `word`: the last step of MurmurHash3. */
 function spread(word: number): number {
-  let mixed = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return mixed ^ (mixed >>> 16);
+  let hash = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }
 
 function hex(word: number): string {

@@ -432,6 +432,13 @@ describe('the header of a skeleton', () => {
     expect(() => skeletonText({ ...given, object: object('ringbuf'), type: [odd] })).toThrow(/no type/);
   });
 
+  test('has the same checksum wherever its bytes lie in memory', () => {
+    const bytes = Buffer.from(golden('ringbuf'));
+    const moved = [0, 1, 2, 3].map((at) => Buffer.concat([Buffer.alloc(at), bytes]).subarray(at));
+    expect(new Set(moved.map(checksum)).size).toBe(1);
+    expect(checksum(Buffer.from('bpfskel'))).toBe('a9ea2d26b97c59b5');
+  });
+
   test('has a checksum that every change of a character changes', () => {
     const of = (text: string) => checksum(Buffer.from(text));
     fc.assert(
