@@ -1,5 +1,5 @@
 import { architectureOf, BpfError, type ObjectSpec, parseObject, printable } from '@bpfskel/runtime/inspect';
-import { optionsText, sealed, unsealed } from './header.js';
+import { optionsText, sealed, slot, unsealed } from './header.js';
 import { type SkeletonModel, skeletonModel } from './model.js';
 import type { GenerateOptions } from './options.js';
 import { comment, quote } from './quote.js';
@@ -55,21 +55,25 @@ export function generateForEach(objects: readonly ObjectFile[], options: Generat
 }
 
 function fileOf(model: SkeletonModel, options: GenerateOptions, objects: readonly string[]): Buffer {
+  const inline = options.embed === 'base64';
   const text = render({
     ...model,
     version,
     source: comment(options.source),
     options: optionsText(options),
     checksum: unsealed,
-    objects: model.elves.map((elf, index) => ({ elf, object: objects[index] ?? '' })),
+    objects: model.elves.map((elf, index) => ({
+      elf,
+      object: inline ? `'${slot}'` : (objects[index] ?? ''),
+    })),
   });
-  return sealed(text);
+  return sealed(text, inline ? objects : []);
 }
 
-/** What the constant of an object is initialised with. */
+/** What the constant of an object is initialised with: the text of a string, or an expression. */
 function embedded(bytes: Uint8Array, path: string, { embed }: GenerateOptions): string {
   return embed === 'base64'
-    ? `'${base64(stripDebug(bytes))}'`
+    ? base64(stripDebug(bytes))
     : `new URL(${quote(relativeUrl(path))}, import.meta.url)`;
 }
 
