@@ -1,13 +1,10 @@
-import { Reader } from '../bytes.js';
+import { hostWords, Reader } from '../bytes.js';
 import { MalformedError } from '../errors.js';
 import { INSN_SIZE } from '../insn.js';
 import type { Btf } from './btf.js';
 import { byteOrder } from './header.js';
 
 const LABEL = '.BTF.ext';
-
-/** Lines that one call checks. */
-const STEP = 64;
 
 /** Which BTF function starts at an instruction. */
 export interface FuncInfo {
@@ -220,10 +217,10 @@ export class LineTable {
   /** Checks `count` records of `size` bytes at `at`, and takes them in. */
   add(at: number, count: number, size: number): void {
     const end = at + count * size;
-    for (let from = at; from < end; from += STEP * size) {
-      const to = Math.min(from + STEP * size, end);
-      this.#last = checkLines(this.#reader, this.#btf.endString, from, to, size, this.#last);
-    }
+    const { bytes, littleEndian } = this.#reader;
+    const { buffer, byteOffset, length } = hostWords(bytes, at, (end - at) / 4, littleEndian);
+    const words = new Uint32Array(buffer, byteOffset, length);
+    this.#last = checkLines(words, size / 4, { at, last: this.#last, endString: this.#btf.endString });
     this.#runs.push({ at, end, size });
   }
 
@@ -259,25 +256,20 @@ export class LineTable {
 }
 
 /**
- * Checks the next lines, {@link STEP} of them: there are tens of thousands, and V8 compiles this sooner than a loop over
- * all of them. Returns {@link LineTable.#last}.
+ * Checks lines, whose words begin at byte `at`. Returns {@link LineTable.#last}. Line tables are the longest that
+ * compilers write, so all of one is read as words, which takes V8 half as long as bounds-checked bytes.
  */
 function checkLines(
-  { view, littleEndian }: Reader,
-  endString: number,
-  from: number,
-  to: number,
+  words: Uint32Array,
   size: number,
-  before: number,
+  { at, last: before, endString }: { at: number; last: number; endString: number },
 ): number {
   let last = before;
-  for (let at = from; at < to; at += size) {
-    const offset = view.getUint32(at, littleEndian);
-    const file = view.getUint32(at + 4, littleEndian);
-    const text = view.getUint32(at + 8, littleEndian);
-    if (offset % INSN_SIZE !== 0) throw insideInstruction(at, offset);
-    if (file >= endString || text >= endString) {
-      throw new MalformedError(LABEL, at, 'a line names a string outside the string table of .BTF');
+  for (let i = 0; i < words.length; i += size) {
+    const offset = words[i] ?? 0;
+    if (offset % INSN_SIZE !== 0) throw insideInstruction(at + i * 4, offset);
+    if ((words[i + 1] ?? 0) >= endString || (words[i + 2] ?? 0) >= endString) {
+      throw new MalformedError(LABEL, at + i * 4, 'a line names a string outside the string table of .BTF');
     }
     last = offset >= last ? offset : Number.POSITIVE_INFINITY;
   }
