@@ -37,14 +37,6 @@ export interface ElfSection {
   readonly data: Uint8Array;
 }
 
-export interface ElfRelocation {
-  /** Bytes from the start of the section that is relocated. */
-  readonly offset: number;
-  /** Index into {@link Elf.symbols}. */
-  readonly symbol: number;
-  readonly type: number;
-}
-
 /** A symbol; its name is read when asked for, as compilers emit one for every basic block. */
 export class ElfSymbol {
   readonly value: number;
@@ -101,8 +93,15 @@ export function parseElf(bytes: Uint8Array): Elf {
   return { littleEndian: header.littleEndian, sections, symbols, symbolTable };
 }
 
-/** The entries of a SHT_REL section. */
-export function relocationsOf(elf: Elf, section: ElfSection): ElfRelocation[] {
+/**
+ * Calls `visit` for each entry of a SHT_REL section, with the byte of the section that is relocated and an index into
+ * {@link Elf.symbols}. There are thousands in a large program, so none is made into an object.
+ */
+export function eachRelocation(
+  elf: Elf,
+  section: ElfSection,
+  visit: (offset: number, symbol: number) => void,
+): void {
   if (section.entrySize !== 16 || section.size % 16 !== 0) {
     throw new MalformedError(
       section.name,
@@ -113,15 +112,9 @@ export function relocationsOf(elf: Elf, section: ElfSection): ElfRelocation[] {
   const words = hostWords(section.data, 0, section.data.length / 4, elf.littleEndian);
   // Both fields are 64-bit numbers, and the upper half of r_info is the symbol.
   const [low, high] = elf.littleEndian ? [0, 1] : [1, 0];
-  const relocations: ElfRelocation[] = [];
   for (let at = 0; at < words.length; at += 4) {
-    relocations.push({
-      offset: joined(unsigned(words[at + high]), unsigned(words[at + low])),
-      symbol: unsigned(words[at + 2 + high]),
-      type: unsigned(words[at + 2 + low]),
-    });
+    visit(joined(unsigned(words[at + high]), unsigned(words[at + low])), unsigned(words[at + 2 + high]));
   }
-  return relocations;
 }
 
 function unsigned(word = 0): number {

@@ -266,6 +266,28 @@ test('functions beside programs are subprograms, and programs can be called', ()
   expect(targets(spec, named(spec.programs, 'caller'))).toEqual(['call called', 'call beside', 'call apart']);
 });
 
+test.each([
+  ['as the second half of a 64-bit load is none', [9], ['call called', 'call apart']],
+  [
+    'behind a second half that looks like a load is one',
+    [8, 9],
+    ['call called', 'call beside', 'call apart'],
+  ],
+])('a call %s', (_, loads, calls) => {
+  const editor = new ObjectEditor('beside.o');
+  for (const slot of loads) editor.word('tc', slot * 8, 0x18);
+  const spec = parseObject(editor.bytes);
+  expect(targets(spec, named(spec.programs, 'caller'))).toEqual(calls);
+});
+
+test('the address of a function needs a relocation, unless it is the second half of a load', () => {
+  const editor = new ObjectEditor('beside.o').word('tc', 9 * 8, 0x4018);
+  expect(() => parseObject(editor.bytes)).toThrow(
+    'function "caller": instruction 2 loads the address of a function, without a relocation that says which',
+  );
+  expect(parseObject(editor.word('tc', 8 * 8, 0x18).bytes).programs).toHaveLength(2);
+});
+
 test('literals without BTF are a map without type, read-only and not mapped', () => {
   const map = named(parseObject(testObject('layout.o')).maps, '.rodata.str1.1');
   expect(map).toMatchObject({

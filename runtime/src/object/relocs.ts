@@ -1,13 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import {
-  type Elf,
-  type ElfRelocation,
-  type ElfSymbol,
-  relocationsOf,
-  SHN_LORESERVE,
-  SymbolType,
-  sectionLabel,
-} from '../elf.js';
+import { type Elf, type ElfSymbol, eachRelocation, SHN_LORESERVE, SymbolType, sectionLabel } from '../elf.js';
 import { BpfError, printable } from '../errors.js';
 import { CALL, INSN_SIZE, Insns, LD_IMM64, PseudoCall, PseudoLoad } from '../insn.js';
 import type { PlacedMap } from './btf-maps.js';
@@ -16,9 +8,6 @@ import type { ObjectMaps } from './maps.js';
 import type { Unit, Units } from './programs.js';
 import type { ObjectSections } from './sections.js';
 import type { FunctionSpec } from './spec.js';
-
-/** Instructions that one call of {@link nextPseudo} looks at. */
-const STEP = 64;
 
 /** What relocations refer to. */
 export interface RelocationContext {
@@ -39,19 +28,19 @@ export function relocateFunctions(context: RelocationContext): FunctionSpec[] {
   for (const section of context.sections.code) {
     let unit: Unit | undefined;
     for (const table of context.sections.relocations.get(section.index) ?? []) {
-      for (const relocation of relocationsOf(context.elf, table)) {
-        if (relocation.offset % INSN_SIZE !== 0 || relocation.offset >= section.size) {
+      eachRelocation(context.elf, table, (offset, symbol) => {
+        if (offset % INSN_SIZE !== 0 || offset >= section.size) {
           throw refuse(
-            `section "${printable(table.name)}" relocates byte ${relocation.offset}, where no instruction is`,
+            `section "${printable(table.name)}" relocates byte ${offset}, where no instruction is`,
           );
         }
-        const insn = relocation.offset / INSN_SIZE;
+        const insn = offset / INSN_SIZE;
         if (unit === undefined || insn < unit.first || insn >= unit.end) {
           unit = context.units.at(section.index, insn);
         }
         // Instructions of no function belonged to a weak one that was overridden.
-        if (unit !== undefined) resolver.record(unit, insn, relocation);
-      }
+        if (unit !== undefined) resolver.record(unit, insn, symbol);
+      });
     }
   }
   for (const unit of context.units.all) resolver.findCalls(unit);
@@ -74,6 +63,8 @@ class FunctionResolver {
   readonly functions: FunctionSpec[];
   readonly #context: RelocationContext;
   readonly #index = new Map<Unit, number>();
+  /** What symbols of maps have been found to mean, by their numbers: a large program names the same few again and again. */
+  readonly #maps = new Map<number, number>();
   /** By section. */
   readonly #code: ReadonlyMap<number, Code>;
 
@@ -87,14 +78,21 @@ class FunctionResolver {
   }
 
   /** Takes down what an ELF relocation says of instruction `insn` of the function's section. */
-  record(unit: Unit, insn: number, { symbol: number }: ElfRelocation): void {
+  record(unit: Unit, insn: number, number: number): void {
     const { insns, relocated } = this.#codeOf(unit);
     const symbol = this.#context.elf.symbols[number];
     if (symbol === undefined) throw this.#refuse(unit, insn, `names symbol ${number}, which does not exist`);
     if (relocated[insn] === 1) throw this.#refuse(unit, insn, 'is relocated twice');
     relocated[insn] = 1;
-    const call = insns.code(insn) === CALL;
-    if (!call && !(insns.isLoadImm64(insn) && insn + 1 < unit.end)) {
+    const code = insns.code(insn);
+    const call = code === CALL;
+    const load = code === LD_IMM64 && insn + 1 < unit.end;
+    const known = load ? this.#maps.get(number) : undefined;
+    if (known !== undefined) {
+      unit.relocations.push({ kind: 'map', insn: insn - unit.first, map: known });
+      return;
+    }
+    if (!call && !load) {
       throw this.#refuse(
         unit,
         insn,
@@ -103,30 +101,29 @@ class FunctionResolver {
     }
     if (symbol.undefinedExtern) this.#recordExtern(unit, insn, number, call);
     else if (call) this.#recordCall(unit, insn, symbol, insns);
-    else this.#recordLoad(unit, insn, symbol, insns.imm(insn));
+    else this.#recordLoad(unit, insn, number, symbol, insns.imm(insn));
   }
 
   /** Calls inside one section have no ELF relocation. Puts the function's relocations in order. */
   findCalls(unit: Unit): void {
     const { insns, relocated } = this.#codeOf(unit);
+    const bytes = unit.spec.insns;
     const sourceBits = this.#context.elf.littleEndian ? 0xf0 : 0x0f;
-    for (let at = unit.first; at < unit.end; ) {
-      const insn = nextPseudo(insns.bytes, sourceBits, at, Math.min(at + STEP, unit.end));
-      const load = insn >= 0 && insns.isLoadImm64(insn);
-      at = insn < 0 ? ~insn : insn + (load ? 2 : 1);
-      if (insn < 0 || relocated[insn] === 1) continue;
-      const source = insns.src(insn);
-      if (load && source === PseudoLoad.FUNC) {
+    for (const slot of slotsWithSource(LD_IMM64, sourceBits, bytes)) {
+      const insn = unit.first + slot;
+      if (insns.src(insn) === PseudoLoad.FUNC && relocated[insn] !== 1) {
         throw this.#refuse(
           unit,
           insn,
           'loads the address of a function, without a relocation that says which',
         );
       }
-      const call = !load && source === PseudoCall.SUBPROGRAM;
-      if (call && insns.dst(insn) === 0 && insns.off(insn) === 0) {
-        this.#callOf(unit, insn, unit.section, insn + insns.imm(insn) + 1, 'call');
-      }
+    }
+    for (const slot of slotsWithSource(CALL, sourceBits, bytes)) {
+      const insn = unit.first + slot;
+      if (insns.src(insn) !== PseudoCall.SUBPROGRAM || relocated[insn] === 1) continue;
+      if (insns.dst(insn) !== 0 || insns.off(insn) !== 0 || isSecondHalf(bytes, slot)) continue;
+      this.#callOf(unit, insn, unit.section, insn + insns.imm(insn) + 1, 'call');
     }
     unit.relocations.sort((a, b) => a.insn - b.insn);
   }
@@ -155,7 +152,7 @@ class FunctionResolver {
     this.#callOf(unit, insn, symbol.section, symbol.value / INSN_SIZE + insns.imm(insn) + 1, 'call');
   }
 
-  #recordLoad(unit: Unit, insn: number, symbol: ElfSymbol, addend: number): void {
+  #recordLoad(unit: Unit, insn: number, number: number, symbol: ElfSymbol, addend: number): void {
     const { maps, elf } = this.#context;
     const at = insn - unit.first;
     if (symbol.section === 0 || symbol.section >= SHN_LORESERVE) {
@@ -200,7 +197,9 @@ class FunctionResolver {
         `refers to byte ${offset} of "${sectionLabel(elf, symbol.section)}", where no map begins`,
       );
     }
-    unit.relocations.push({ kind: 'map', insn: at, map: declared.first + index });
+    const map = declared.first + index;
+    if (symbol.type !== SymbolType.SECTION) this.#maps.set(number, map);
+    unit.relocations.push({ kind: 'map', insn: at, map });
   }
 
   #callOf(unit: Unit, insn: number, section: number, target: number, kind: 'call' | 'function'): void {
@@ -233,18 +232,25 @@ class FunctionResolver {
 }
 
 /**
- * The next call or 64-bit load with a source register, which only those of functions have; else the complement of where
- * to go on. Programs of a hundred thousand instructions exist, and V8 compiles this sooner than a loop over all of them.
+ * The slots whose code is `code` and whose source register is not 0, which only calls and loads of functions have. Programs
+ * of a hundred thousand instructions exist: a search by V8's own code is done with them before a loop is compiled.
  */
-function nextPseudo(bytes: Uint8Array, sourceBits: number, from: number, end: number): number {
-  let insn = from;
-  for (; insn < end; insn++) {
-    const code = bytes[insn * INSN_SIZE];
-    if (code !== CALL && code !== LD_IMM64) continue;
-    if (((bytes[insn * INSN_SIZE + 1] ?? 0) & sourceBits) !== 0) return insn;
-    if (code === LD_IMM64) insn++;
+function slotsWithSource(code: number, sourceBits: number, insns: Uint8Array): number[] {
+  const slots: number[] = [];
+  let half = -1;
+  for (let at = insns.indexOf(code); at >= 0; at = insns.indexOf(code, at + 1)) {
+    if (at % INSN_SIZE !== 0 || at === half) continue;
+    if (code === LD_IMM64) half = at + INSN_SIZE;
+    if (((insns[at + 1] ?? 0) & sourceBits) !== 0) slots.push(at / INSN_SIZE);
   }
-  return ~insn;
+  return slots;
+}
+
+/** Whether a slot that looks like something else belongs to a 64-bit load: behind an odd number of slots that look like one. */
+function isSecondHalf(insns: Uint8Array, slot: number): boolean {
+  let first = slot;
+  while (first > 0 && insns[(first - 1) * INSN_SIZE] === LD_IMM64) first--;
+  return (slot - first) % 2 === 1;
 }
 
 function isFunction({ type }: ElfSymbol): boolean {

@@ -1,5 +1,5 @@
 import type { Btf } from '../btf/btf.js';
-import { type ElfSymbol, relocationsOf } from '../elf.js';
+import { type ElfSymbol, eachRelocation } from '../elf.js';
 import { BpfError, printable } from '../errors.js';
 import { INSN_SIZE } from '../insn.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
@@ -41,7 +41,7 @@ function readValues(context: RelocationContext, put: (map: number, slot: Slot) =
   const programs = new Map(units.all.filter(({ program }) => program).map((unit) => [unit.spec.name, unit]));
   const names = new Set(declared.maps.map(({ spec }) => spec.name));
   for (const table of sections.relocations.get(section.index) ?? []) {
-    for (const { offset, symbol: number } of relocationsOf(elf, table)) {
+    eachRelocation(elf, table, (offset, number) => {
       const symbol = elf.symbols[number];
       const index = lastAtOrBefore(declared.maps, offset);
       const place = declared.maps[index];
@@ -54,7 +54,7 @@ function readValues(context: RelocationContext, put: (map: number, slot: Slot) =
       }
       const target = slotTarget(place, symbol, section.index, names, programs);
       put(declared.first + index, { index: (offset - values) / POINTER, ...target });
-    }
+    });
   }
 }
 
@@ -95,7 +95,7 @@ function readMembers(context: RelocationContext, put: (map: number, slot: Slot) 
     const places = here.map(({ place }) => place);
     const members = new MemberIndex();
     for (const table of sections.relocations.get(section.index) ?? []) {
-      for (const { offset, symbol: number } of relocationsOf(elf, table)) {
+      eachRelocation(elf, table, (offset, number) => {
         const symbol = elf.symbols[number];
         const found = here[lastAtOrBefore(places, offset)];
         if (
@@ -109,7 +109,7 @@ function readMembers(context: RelocationContext, put: (map: number, slot: Slot) 
         }
         const index = members.at(found.place, offset);
         put(found.map, { index, kind: 'program', name: callback(context, btf, found.place, index, symbol) });
-      }
+      });
     }
   }
 }
