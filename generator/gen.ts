@@ -101,7 +101,7 @@ export function generateOptions(given: GenArguments): GenerateOptions {
     u64,
     records,
     unions: new Map((given.union ?? []).map(splitUnion)),
-    bytes: given.bytes ?? [],
+    bytes: (given.bytes ?? []).map(memberOfStruct),
     types: given.type ?? [],
     warn: given.warn,
   };
@@ -131,6 +131,11 @@ function splitUnion(text: string): [string, string] {
     throw new UsageError(`gen: --union ${JSON.stringify(text)} is not STRUCT=TAG, as in --union event=type`);
   }
   return [struct.trim(), tag.trim()];
+}
+
+function memberOfStruct(text: string): string {
+  if (/^[^.]*[^.\s][^.]*\.[^.]*[^.\s]/.test(text)) return text;
+  throw new UsageError(`gen: --bytes ${JSON.stringify(text)} is not STRUCT.MEMBER, as in --bytes event.data`);
 }
 
 function oneOf<T extends string>(option: string, value: string, choices: readonly T[]): T {

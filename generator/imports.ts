@@ -20,9 +20,9 @@ export class Imports {
     return this.#use(this.#types, name);
   }
 
-  /** Import specifiers, sorted. */
-  specifiers(): { readonly values: readonly string[]; readonly types: readonly string[] } {
-    return { values: specifiers(this.#values), types: specifiers(this.#types) };
+  /** What stands between the braces of the imports: specifiers, sorted, on as many lines as they need. */
+  specifiers(): { readonly values: string; readonly types: string } {
+    return { values: lines(specifiers(this.#values)), types: lines(specifiers(this.#types)) };
   }
 
   #use(names: Map<string, string>, name: string): string {
@@ -36,4 +36,22 @@ function specifiers(names: ReadonlyMap<string, string>): string[] {
   return [...names]
     .map(([name, local]) => (name === local ? name : `${name} as ${local}`))
     .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+}
+
+const LINE = 120;
+const ALONE = 140;
+const around = "import type {  } from '@bpfskel/runtime/codegen/v1';".length;
+
+/** On the line of the import while they fit there; else on lines of their own, each as full as it gets. */
+function lines(names: readonly string[]): string {
+  const one = names.join(', ');
+  if (one.length + around <= ALONE) return ` ${one} `;
+  let text = '';
+  let room = 0;
+  for (const name of names) {
+    const needs = name.length + 2;
+    text += room < needs ? `\n  ${name},` : ` ${name},`;
+    room = (room < needs ? LINE - 1 : room) - needs;
+  }
+  return `${text}\n`;
 }

@@ -1,5 +1,4 @@
 import {
-  BPF_MAP_TYPE,
   BpfError,
   type Btf,
   kindOf,
@@ -13,8 +12,9 @@ import {
 } from '@bpfskel/runtime/inspect';
 import { declaration } from './ctype.js';
 import type { Entry } from './entry.js';
+import { byteCount } from './field-docs.js';
 import { Imports } from './imports.js';
-import { mapTypeName } from './map-types.js';
+import { mapDoc } from './map-docs.js';
 import { pascalCase, Scope } from './names.js';
 import type { SkeletonOptions } from './options.js';
 import { comment, propertyKey, quote } from './quote.js';
@@ -34,14 +34,19 @@ export interface SkeletonModel {
   readonly openType: string;
   readonly liveType: string;
   readonly description: string;
-  readonly typeImports: readonly string[];
-  readonly valueImports: readonly string[];
+  /** What stands between the braces of an import. */
+  readonly typeImports: string;
+  readonly valueImports: string;
   readonly types: readonly TypeDefinition[];
   readonly records: readonly RecordDefinition[];
   readonly elements: readonly { readonly name: string; readonly ts: string; readonly codec: string }[];
   readonly maps: readonly Entry[];
   readonly progs: readonly Entry[];
-  readonly globals: readonly { readonly key: string; readonly variables: readonly Entry[] }[];
+  readonly globals: readonly {
+    readonly doc: string;
+    readonly key: string;
+    readonly variables: readonly Entry[];
+  }[];
   readonly structOps: readonly OpsModel[];
   /** Local names of what every skeleton uses. */
   readonly uses: Readonly<
@@ -188,7 +193,7 @@ function hasType(btf: Btf, typeId: number, size: number): boolean {
 
 function mapEntry(map: MapSpec, context: Context): Entry {
   return {
-    doc: comment(mapDoc(map, context.btf)),
+    doc: comment(mapDoc(map, context.btf, context.known)),
     key: propertyKey(map.name),
     value: mapShape(map, context),
   };
@@ -214,34 +219,6 @@ function sizedCodec({ btf, table, imports }: Context, typeId: number, size: numb
   if (btf && table && hasType(btf, typeId, size)) return table.of(typeId).codec();
   if (table) return table.untyped(size).codec();
   return `${imports.value('bytes')}(${size})`;
-}
-
-function mapDoc(map: MapSpec, btf: Btf | undefined): string {
-  const sizes =
-    map.maxEntries === 0 ? [] : [holdsBytes(map) ? byteSize(map.maxEntries) : entryCount(map.maxEntries)];
-  return [`BPF_MAP_TYPE_${mapTypeName(map.type)}`, ...sizes].join(', ') + (btf ? mapTypes(btf, map) : '');
-}
-
-/** Ring buffers count bytes, other maps entries. */
-function holdsBytes(map: MapSpec): boolean {
-  return map.type === BPF_MAP_TYPE.RINGBUF || map.type === BPF_MAP_TYPE.USER_RINGBUF;
-}
-
-function entryCount(count: number): string {
-  return count === 1 ? '1 entry' : `${count} entries`;
-}
-
-function mapTypes(btf: Btf, map: MapSpec): string {
-  const key = map.keyTypeId ? declaration(btf, map.keyTypeId) : '';
-  if (map.inner !== undefined) return `: ${key || `${map.keySize} bytes`} to ${mapDoc(map.inner, btf)}`;
-  const value = map.valueTypeId ? declaration(btf, map.valueTypeId) : '';
-  if (key === '' && value === '') return '';
-  return key === '' ? `: ${value}` : `: ${key} to ${value || `${map.valueSize} bytes`}`;
-}
-
-function byteSize(bytes: number): string {
-  if (bytes >= 1 << 20 && bytes % (1 << 20) === 0) return `${bytes / (1 << 20)} MiB`;
-  return bytes >= 1024 && bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} bytes`;
 }
 
 /** The struct that a program's parameter points to, for kinds whose callers give it. */
@@ -295,11 +272,10 @@ function globalsEntry(
   { btf, table, imports }: Context,
 ): SkeletonModel['globals'][number] {
   return {
+    doc: comment(`${map.name}, ${byteCount(map.valueSize)}`),
     key: propertyKey(sectionIdentifier(map)),
     variables: variables.map(({ key, variable: { typeId, name, offset, size } }) => ({
-      doc: comment(
-        `${btf ? declaration(btf, typeId, name) : name}; ${size} ${size === 1 ? 'byte' : 'bytes'} at ${offset}`,
-      ),
+      doc: comment(`${btf ? declaration(btf, typeId, name) : name}; ${byteCount(size)} at ${offset}`),
       key: propertyKey(key),
       value: `${imports.value('at')}(${[offset, table?.of(typeId).codec() ?? `${imports.value('bytes')}(${size})`, ...longer(btf, typeId, size)].join(', ')})`,
     })),

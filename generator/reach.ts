@@ -89,11 +89,11 @@ export class ReachedTypes {
         return;
       case 'struct':
       case 'union':
-        this.#guard(type, () => this.#addComposite(type, this.#typeName(typeId, type, hint)));
+        this.#guard(type, () => this.#addComposite(type, this.#names(typeId, type, hint)));
         return;
       case 'enum':
       case 'enum64':
-        this.#addEnum(type, this.#typeName(typeId, type, hint));
+        this.#addEnum(type, this.#names(typeId, type, hint));
         return;
       default:
         return;
@@ -108,7 +108,7 @@ export class ReachedTypes {
     this.#open.delete(type.id);
   }
 
-  #addComposite(type: BtfComposite, wanted: string): void {
+  #addComposite(type: BtfComposite, { wanted, cName }: Names): void {
     const { fields: own, kept } = flatten(this.#btf, type);
     const wished = (field: Field): Field =>
       this.#wishes.bytes(type, field) ? { ...field, bytes: true } : field;
@@ -129,7 +129,6 @@ export class ReachedTypes {
         field.bytes ? 'bytes' : this.#signatureOf(field.typeId),
       ].join(' '),
     );
-    const cName = declaration(this.#btf, type.id);
     this.#define(type, `${cName} ${type.size} ${layout.join()}`, wanted, (name) => ({
       kind: 'composite',
       type,
@@ -141,9 +140,8 @@ export class ReachedTypes {
     }));
   }
 
-  #addEnum(type: BtfEnum | BtfEnum64, wanted: string): void {
+  #addEnum(type: BtfEnum | BtfEnum64, { wanted, cName }: Names): void {
     const values = type.values.map(({ name, value }) => `${name} ${value}`);
-    const cName = declaration(this.#btf, type.id);
     this.#define(type, `${cName} ${type.size} ${values.join()}`, wanted, (name) => ({
       kind: 'enum',
       type,
@@ -168,15 +166,24 @@ export class ReachedTypes {
   }
 
   /** Its tag, else the typedef it is reached through, else the hint. */
-  #typeName(typeId: number, type: BtfType, hint: string): string {
-    if (type.name !== '') return type.name;
+  #names(typeId: number, type: BtfComposite | BtfEnum | BtfEnum64, hint: string): Names {
+    const cName = declaration(this.#btf, type.id);
+    if (type.name !== '') return { wanted: type.name, cName };
     let id = typeId;
     for (let at = this.#btf.type(id); at.id !== type.id && 'type' in at; at = this.#btf.type(id)) {
-      if (at.kind === 'typedef' && at.name !== '') return at.name;
+      if (at.kind === 'typedef' && at.name !== '') {
+        return { wanted: at.name, cName: `typedef ${cName} ${at.name}` };
+      }
       id = at.type;
     }
-    return hint;
+    return { wanted: hint, cName };
   }
+}
+
+/** What a type is to be called, and how C declares it. */
+interface Names {
+  readonly wanted: string;
+  readonly cName: string;
 }
 
 /** The members of a type with those of its anonymous members in place. Checks that every one lies inside. */

@@ -48,10 +48,24 @@ export function holdsRecords(map: MapSpec): boolean {
  * `__type(value, ...)` names. Of other maps, the type of the value that was asked for.
  */
 export function recordType(btf: Btf, map: MapSpec, text: string | undefined): number | undefined {
-  if (text !== undefined) return findType(btf, text);
+  if (text !== undefined) {
+    const type = findType(btf, text);
+    if (!holdsRecords(map)) assertFits(btf, map, type, text);
+    return type;
+  }
   if (!holdsRecords(map) || map.valueTypeId === 0) return undefined;
   const { kind } = btf.resolve(map.valueTypeId);
   return kind === 'struct' || kind === 'union' ? map.valueTypeId : undefined;
+}
+
+/** Values have the size that the map was declared with, whatever they are called. */
+function assertFits(btf: Btf, map: MapSpec, type: number, text: string): void {
+  const size = btf.sizeOf(type);
+  if (size === map.valueSize) return;
+  throw new BpfError(
+    'ERR_BPF_NAME',
+    `--record: "${printable(text)}" has ${size} bytes, and the values of map "${printable(map.name)}" have ${map.valueSize}`,
+  );
 }
 
 function* typeNames(btf: Btf): Generator<string> {

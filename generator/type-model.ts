@@ -78,8 +78,12 @@ function structDefinition(owner: Reached & { kind: 'composite' }, parts: Parts):
   const code = fields.map((field) => ({ field, ...parts.table.field(field, owner) }));
   const arms = fields.filter((field) => field.arm);
   const docs = alignDocs(code.map(({ field, rest }) => fieldDoc(parts.btf, field, rest !== undefined)));
-  // Arms that drop something go first: another one may still know it.
-  const writes = [...code].sort((a, b) => order(parts, a.field) - order(parts, b.field));
+  // Arms that drop something go first among them: another one may still know it.
+  const sorted = code
+    .filter(({ field }) => field.arm)
+    .sort((a, b) => order(parts, a.field) - order(parts, b.field))
+    .values();
+  const writes = code.map((one) => (one.field.arm ? (sorted.next().value ?? one) : one));
   return {
     isEnum: false,
     isTagged: false,

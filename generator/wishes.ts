@@ -1,4 +1,5 @@
 import { BpfError, type Btf, printable } from '@bpfskel/runtime/inspect';
+import type { Field } from './fields.js';
 import { flatten, type Wishes } from './reach.js';
 import { findType } from './records.js';
 import { type AskedUnions, taggedUnion } from './tagged-unions.js';
@@ -31,16 +32,25 @@ function askedBytes(btf: Btf, wanted: readonly string[]): ReadonlyMap<number, Re
   for (const text of wanted) {
     const [name = '', member = ''] = text.split('.').map((part) => part.trim());
     const type = btf.resolve(findType(btf, name));
-    const fields = type.kind === 'struct' || type.kind === 'union' ? flatten(btf, type).fields : [];
-    if (!fields.some((field) => field.cName === member && field.bitSize === 0)) {
-      throw new BpfError(
-        'ERR_BPF_NAME',
-        `--bytes: "${printable(name)}" has no member "${printable(member)}" that is made of bytes`,
-      );
+    if (type.kind !== 'struct' && type.kind !== 'union') {
+      throw new BpfError('ERR_BPF_NAME', `--bytes: "${printable(name)}" is no struct or union`);
     }
+    assertBytes(flatten(btf, type).fields, name, member);
     asked.set(type.id, (asked.get(type.id) ?? new Set()).add(member));
   }
   return asked;
+}
+
+function assertBytes(fields: readonly Field[], name: string, member: string): void {
+  const named = fields.filter((field) => field.cName === member);
+  if (named.some((field) => field.bitSize === 0)) return;
+  const known = fields.map((field) => printable(field.cName)).join(', ');
+  throw new BpfError(
+    'ERR_BPF_NAME',
+    named.length > 0
+      ? `--bytes: "${printable(member)}" of "${printable(name)}" is a bitfield, which has no bytes of its own`
+      : `--bytes: "${printable(name)}" has no member "${printable(member)}"; it has ${known}`,
+  );
 }
 
 /** What `--union STRUCT.MEMBER=...` says, by the id of the struct. */

@@ -56,10 +56,20 @@ describe('--bytes', () => {
     expect(text).toMatch(/^\/\/ options: .*--bytes "struct end\.code"/m);
   });
 
+  it.each(['exec', 'exec.', '.comm'])('is no member: %s', (member) => {
+    expect(() => generate(member)).toThrow('is not STRUCT.MEMBER, as in --bytes event.data');
+  });
+
+  it('is no bitfield', () => {
+    const bitfields = new URL('../golden/bitfields/in.bpf.o', import.meta.url).pathname;
+    expect(() => skeletonText({ object: bitfields, bytes: ['bits.a'] })).toThrow(
+      '--bytes: "a" of "bits" is a bitfield, which has no bytes of its own',
+    );
+  });
+
   it.each([
-    ['exec', '"exec" has no member ""'],
-    ['exec.none', '"exec" has no member "none" that is made of bytes'],
-    ['event_type.EVENT_EXEC', '"event_type" has no member "EVENT_EXEC"'],
+    ['exec.none', '--bytes: "exec" has no member "none"; it has arguments, environment, comm'],
+    ['event_type.EVENT_EXEC', '--bytes: "event_type" is no struct or union'],
     ['none.a', 'the object\'s BTF has no type "none"'],
   ])('refuses %s', (member, message) => {
     expect(() => generate(member)).toThrow(

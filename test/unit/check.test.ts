@@ -376,7 +376,7 @@ describe('bpfskel check', () => {
     [
       'no TypeScript',
       () => [file(older('maps', ['maps: {', 'maps: {{'])), object('maps')],
-      /line 22 is no TypeScript/,
+      /line 25 is no TypeScript/,
     ],
     [
       'nothing exported',

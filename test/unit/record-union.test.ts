@@ -14,6 +14,7 @@ import {
 
 const object = new URL('../golden/record_union/in.bpf.o', import.meta.url).pathname;
 const generate = (record: string) => skeletonText({ object, name: 'x', record: [record] });
+const mapsObject = new URL('../golden/maps/in.bpf.o', import.meta.url).pathname;
 
 describe('records of several types', () => {
   it('are read as the type that their tag says', () => {
@@ -89,6 +90,26 @@ describe('records of several types', () => {
 });
 
 describe('the generator', () => {
+  it('says of a buffer what its records are, wherever that was said', () => {
+    expect(generate('named=exit_event')).toMatch(
+      /\/\*\* BPF_MAP_TYPE_RINGBUF, 4 KiB: struct exit_event \*\//,
+    );
+    expect(generate('sized=small|large')).toMatch(
+      /\/\*\* BPF_MAP_TYPE_PERF_EVENT_ARRAY: struct small \| struct large \*\//,
+    );
+  });
+
+  it('refuses --record of a map whose values have another size', () => {
+    expect(() => skeletonText({ object: mapsObject, record: ['plain=__u32'] })).toThrow(
+      expect.objectContaining({
+        code: 'ERR_BPF_NAME',
+        message: expect.stringContaining(
+          '--record: "__u32" has 4 bytes, and the values of map "plain" have 8',
+        ),
+      }),
+    );
+  });
+
   it.each([
     ['named=exec_event:EVENT_EXIT|exit_event:EVENT_EXEC', /\[EventType\.EVENT_EXIT, ExecEvent\]/],
     ['named=exec_event:0|exit_event:1', /\[EventType\.EVENT_EXEC, ExecEvent\]/],
