@@ -250,6 +250,8 @@ export const BPF_NOEXIST = 1n;
 export const BPF_EXIST = 2n;
 /** Under the value's bpf_spin_lock. */
 export const BPF_F_LOCK = 4n;
+/** Of one CPU, whose number is in the upper half. */
+export const BPF_F_CPU = 8n;
 
 // Flags of BPF_MAP_CREATE (some serve other commands too).
 export const BPF_F_NO_PREALLOC = 0x1;

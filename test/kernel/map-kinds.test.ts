@@ -11,11 +11,11 @@ import { lruHash } from '../../runtime/src/map/lru-hash.js';
 import { lruPercpuHash } from '../../runtime/src/map/lru-percpu-hash.js';
 import type { MapOfMaps } from '../../runtime/src/map/map-of-maps.js';
 import { adoptMap } from '../../runtime/src/map/owned.js';
-import { percpuArray } from '../../runtime/src/map/percpu-array.js';
-import { percpuHash } from '../../runtime/src/map/percpu-hash.js';
+import { type PerCpuArrayMap, percpuArray } from '../../runtime/src/map/percpu-array.js';
+import { type PerCpuHashMap, percpuHash } from '../../runtime/src/map/percpu-hash.js';
 import { queue } from '../../runtime/src/map/queue.js';
 import { stack } from '../../runtime/src/map/stack.js';
-import { BPF_F_LOCK, BPF_F_NO_PREALLOC, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
+import { BPF_F_LOCK, BPF_F_NO_PREALLOC, BPF_MAP_TYPE, kernelVersion } from '../../runtime/src/uapi.js';
 import type { BtfBuilder } from '../unit/btf-builder.js';
 import { Sample, sample, u32, u64 } from '../unit/live-map.js';
 import { mapContract } from './map-contract.js';
@@ -96,6 +96,21 @@ mapContract({
   },
 });
 
+/** What a map does when one CPU's value of key 2 is to be written. */
+function writeOne(map: PerCpuHashMap<number, bigint> | PerCpuArrayMap<bigint>): void {
+  const last = cpus - 1;
+  map.set(2, upTo(cpus).map(BigInt));
+  expect(upTo(cpus).map((cpu) => map.getCpu(2, cpu))).toEqual(upTo(cpus).map(BigInt));
+  const write = () => map.setCpu(2, last, 99n);
+  if (kernel.version >= kernelVersion(7, 0)) write();
+  else
+    expect(write).toThrow(
+      /^set 2 of map "table" for CPU \d+: .* since Linux 7\.0, and this is .* \(EINVAL\)$/,
+    );
+  const written = kernel.version >= kernelVersion(7, 0) ? 99n : BigInt(last);
+  expect(map.get(2)).toEqual(upTo(cpus).map((cpu) => (cpu === last ? written : BigInt(cpu))));
+}
+
 for (const [type, shape] of [
   ['PERCPU_HASH', percpuHash(u32, u64)],
   ['LRU_PERCPU_HASH', lruPercpuHash(u32, u64)],
@@ -109,6 +124,7 @@ for (const [type, shape] of [
     shown: [upTo(cpus).map(BigInt), 2n * BigInt(cpus), 2],
     refuse: (map) => map.set(7, []),
     refusal: /map "table": takes one value for each of \d+ possible CPUs, 0 were given/,
+    more: { 'writes the value of one CPU, or says which kernel does': writeOne },
   });
 }
 
@@ -133,6 +149,7 @@ mapContract({
   shown: 3n * BigInt(cpus),
   refuse: (map) => map.get(4),
   refusal: /map "table": its indexes/,
+  more: { 'writes the value of one CPU, or says which kernel does': writeOne },
 });
 
 mapContract({

@@ -173,8 +173,8 @@ for (const [type, shape] of [
     attributes: { valueSize: 8 },
     put: (map) => map.set(3, opened(udpSocket())),
     end: closeSockets,
-    see: (map) => [map.has(3), map.get(4), [...map.entries()].length],
-    shown: [true, undefined, 1],
+    see: (map) => [map.has(3), map.get(4), map.size, ...map.keys()],
+    shown: [true, undefined, 1, 3],
     refuse: (map) => map.set(3, 99_999),
     refusal: /^set 3 of map "table": .*\(EBADF\)$/,
     more: {
@@ -203,8 +203,8 @@ mapContract({
     using program = xdpProgram(0);
     map.set(3, program);
   },
-  see: (map) => [map.has(3), [...map].length],
-  shown: [true, 1],
+  see: (map) => [map.has(3), map.size, ...map.keys()],
+  shown: [true, 1, 3],
   refuse: (map) => map.set(16, -1),
   refusal: /^set index 16 of map "table": its indexes are the integers from 0 to 15$/,
 });
@@ -302,7 +302,7 @@ mapContract({
   shape: cpumap(),
   attributes: { valueSize: 8, maxEntries: kernel.possibleCpus() },
   put: (map) => map.set(0, { qsize: 192 }),
-  see: (map) => [map.get(0), map.has(0), [...map].length],
+  see: (map) => [map.get(0), map.has(0), map.size],
   shown: [{ qsize: 192, programId: undefined }, true, 1],
   refuse: (map) => map.set(0, { qsize: 20_000 }),
   refusal: /^set 0 of map "table": .*\(EOVERFLOW\)$/,

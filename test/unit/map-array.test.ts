@@ -32,6 +32,12 @@ describe.each([['6.12'], ['5.4']])('an array map on Linux %s', (version) => {
     expect([...map.entries()].at(-1)).toEqual([5_999, sample(5_999)]);
   });
 
+  it('has the integers below its length as keys', () => {
+    const map = open();
+    expect([...map.keys()]).toEqual([0, 1, 2, 3]);
+    expect([0, 3, 4, -1, 0.5].map((index) => map.has(index))).toEqual([true, true, false, false, false]);
+  });
+
   it('fills itself', () => {
     expect([...open().fill(sample(2))]).toEqual(new Array(4).fill(sample(2)));
   });
@@ -67,6 +73,15 @@ describe('a per-CPU array map', () => {
     expect(map.cpus).toBe(3);
   });
 
+  it('gives the value of one CPU', () => {
+    const map = open().set(1, [1n, 2n, 3n]);
+    expect([0, 1, 2].map((cpu) => map.getCpu(1, cpu))).toEqual([1n, 2n, 3n]);
+    expect(() => map.getCpu(1, 3)).toThrow(
+      'get a value of map "table" for CPU 3: the possible CPUs are the integers from 0 to 2',
+    );
+    expect(() => map.getCpu(4, 0)).toThrow(/index 4 of map "table"/);
+  });
+
   it('refuses a value for another number of CPUs', () => {
     expect(() => open().set(0, [1n, 2n])).toThrow(/each of 3 possible CPUs, 2 were given/);
   });
@@ -89,7 +104,8 @@ describe('a program array', () => {
       [0, kernel.progInfo(first).id],
       [2, kernel.progInfo(second).id],
     ]);
-    expect([map.has(0), map.has(1)]).toEqual([true, false]);
+    expect([map.has(0), map.has(1), map.size, ...map.keys()]).toEqual([true, false, 2, 0, 2]);
+    expect([...map.values()]).toEqual([first, second].map((fd) => kernel.progInfo(fd).id));
     expect(map.delete(0)).toBe(true);
     expect(map.delete(0)).toBe(false);
     expect(map.get(0)).toBeUndefined();
@@ -123,9 +139,13 @@ describe('a map of another type', () => {
       [key(1), key(10)],
       [key(2), key(20)],
     ]);
+    expect([...map.values(), map.size]).toEqual([key(10), key(20), 2]);
+    expect([map.has(key(2)), map.has(key(3))]).toEqual([true, false]);
     expect(map.take(key(1))).toEqual(key(10));
     expect(map.delete(key(2))).toBe(true);
     expect(map.delete(key(2))).toBe(false);
+    map.set(key(3), key(30)).clear();
+    expect(map.size).toBe(0);
   });
 
   it.each([

@@ -268,3 +268,41 @@ describe('a per-CPU hash map of small values', () => {
     expect(map.sum(1)).toBe(0x01020304 + 5);
   });
 });
+
+describe('the value of one CPU', () => {
+  const open = (version: string) => {
+    const kernel = fakeKernel({ version, cpus: 3 });
+    const type = BPF_MAP_TYPE.PERCPU_HASH;
+    return liveMap(kernel, percpuHash(u32, u32), { ...attributes, type, valueSize: 4 }).map;
+  };
+
+  it.each([['6.18'], ['7.0']])('is read on Linux %s', (version) => {
+    const map = open(version).set(7, [10, 11, 12]);
+    expect([0, 1, 2].map((cpu) => map.getCpu(7, cpu))).toEqual([10, 11, 12]);
+    expect(map.getCpu(8, 0)).toBeUndefined();
+    expect(() => map.getCpu(7, 3)).toThrow(
+      'get a value of map "stats" for CPU 3: the possible CPUs are the integers from 0 to 2',
+    );
+  });
+
+  it('is written alone', () => {
+    const map = open('7.0').set(7, [10, 11, 12]);
+    expect(map.setCpu(7, 1, 99).get(7)).toEqual([10, 99, 12]);
+    expect(map.setCpu(8, 2, 5, { flag: 'create' }).get(8)).toEqual([0, 0, 5]);
+    expect(() => map.setCpu(9, 0, 1, { flag: 'exist' })).toThrow(/"stats" has no key 9/);
+    expect(() => map.setCpu(7, -1, 0)).toThrow(expect.objectContaining({ code: 'ERR_BPF_RANGE' }));
+  });
+
+  it('is not written alone by older kernels, which say so', () => {
+    const map = open('6.18').set(7, [10, 11, 12]);
+    expect(() => map.setCpu(7, 1, 99)).toThrow(
+      expect.objectContaining({
+        name: 'NotSupportedError',
+        since: '7.0',
+        message:
+          'set 7 of map "stats" for CPU 1: the values of single CPUs can be written since Linux 7.0, and this is 6.18.0-fake (EINVAL)',
+      }),
+    );
+    expect(map.get(7)).toEqual([10, 11, 12]);
+  });
+});

@@ -30,6 +30,10 @@ describe.each([
       [1, { ifindex: 1, name: 'lo', programId: undefined }],
     ]);
     expect([map.get(2), map.has(2), map.has(1), map.size]).toEqual([undefined, false, true, 2]);
+    expect([[...map.keys()], [...map.values()].map(({ name }) => name)]).toEqual([
+      [0, 1],
+      ['eth0', 'lo'],
+    ]);
     expect([map.delete(1), map.delete(1)]).toEqual([true, false]);
     map.clear();
     expect([...map]).toEqual([]);
@@ -59,6 +63,11 @@ describe('a CPU map', () => {
       [1, { qsize: 192, programId: undefined }],
       [2, { qsize: 64, programId: 5 }],
     ]);
+    expect([[...map.keys()], [...map.values()].map(({ qsize }) => qsize), map.size]).toEqual([
+      [1, 2],
+      [192, 64],
+      2,
+    ]);
     expect([map.has(0), map.get(0), map.delete(1), map.delete(1)]).toEqual([false, undefined, true, false]);
     map.clear();
     expect([...map]).toEqual([]);
@@ -73,7 +82,8 @@ describe('maps of descriptors', () => {
     const kernel = fakeKernel();
     const { map } = liveMap(kernel, sockmap(), { ...attributes, type: BPF_MAP_TYPE.SOCKMAP });
     map.set(1, 40).set(2, { fd: 41 });
-    expect([map.delete(1), map.delete(1), map.has(2)]).toEqual([true, false, true]);
+    expect([[...map.keys()], [...map.values()].length, map.size]).toEqual([[1, 2], 2, 2]);
+    expect([map.delete(1), map.delete(1), map.has(2), map.size]).toEqual([true, false, true, 1]);
     const hash = { ...attributes, type: BPF_MAP_TYPE.SOCKHASH, keySize: 8 };
     const keyed = liveMap(kernel, sockhash(u64), hash).map.set(5n, 40).set(6n, 41);
     expect([[...keyed.keys()], keyed.size]).toEqual([[5n, 6n], 2]);

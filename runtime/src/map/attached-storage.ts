@@ -1,4 +1,5 @@
 import type { Codec } from '../codec/codec.js';
+import { count } from './count.js';
 import { Elements } from './elements.js';
 import { BpfMap, type MapHandle } from './map.js';
 import type { GetOptions } from './options.js';
@@ -49,6 +50,16 @@ export abstract class AttachedStorage<K, V> extends BpfMap implements Iterable<[
       const value = this.get(key);
       if (value !== undefined) yield [key, value];
     }
+  }
+
+  /** The values of all attachments. */
+  *values(): Generator<V, undefined> {
+    for (const [, value] of this.entries()) yield value;
+  }
+
+  /** Number of attachments with a value, counted by walking the map. */
+  get size(): number {
+    return count(this.keys());
   }
 
   [Symbol.iterator](): Generator<[K, V], undefined> {

@@ -1,4 +1,5 @@
 import type { Codec } from '../codec/codec.js';
+import { count } from './count.js';
 import { Elements } from './elements.js';
 import { BpfMap, type MapHandle } from './map.js';
 import { word } from './word.js';
@@ -57,11 +58,14 @@ export abstract class CallStacks<Frame> extends BpfMap implements Iterable<[numb
     }
   }
 
+  /** The frames of all stacks. */
+  *values(): Generator<Frame[], undefined> {
+    for (const [, frames] of this.entries()) yield frames;
+  }
+
   /** Number of stacks, counted by walking the map. */
   get size(): number {
-    let count = 0;
-    for (const _ of this.keys()) count++;
-    return count;
+    return count(this.keys());
   }
 
   [Symbol.iterator](): Generator<[number, Frame[]], undefined> {

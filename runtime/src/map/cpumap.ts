@@ -1,4 +1,5 @@
 import { BPF_MAP_TYPE } from '../uapi.js';
+import { count } from './count.js';
 import { Elements } from './elements.js';
 import type { HasFd } from './holder.js';
 import { BpfMap, type MapHandle, type MapShape, mapKind } from './map.js';
@@ -75,6 +76,21 @@ export class CpuMap extends BpfMap implements Iterable<[number, MappedCpu]> {
       const entry = this.get(cpu);
       if (entry !== undefined) yield [cpu, entry];
     }
+  }
+
+  /** The CPUs in the map. */
+  *keys(): Generator<number, undefined> {
+    for (const [cpu] of this.entries()) yield cpu;
+  }
+
+  /** The queues of the CPUs in the map. */
+  *values(): Generator<MappedCpu, undefined> {
+    for (const [, entry] of this.entries()) yield entry;
+  }
+
+  /** Number of CPUs in the map, counted by asking for each. */
+  get size(): number {
+    return count(this.entries());
   }
 
   [Symbol.iterator](): Generator<[number, MappedCpu], undefined> {

@@ -1,4 +1,5 @@
 import type { Codec } from '../codec/codec.js';
+import { count } from './count.js';
 import { Elements } from './elements.js';
 import type { HasFd } from './holder.js';
 import { BpfMap, type MapHandle } from './map.js';
@@ -76,11 +77,19 @@ export abstract class DeviceMap extends BpfMap implements Iterable<[number, Mapp
     }
   }
 
+  /** Every key under which there is a device. */
+  *keys(): Generator<number, undefined> {
+    for (const [key] of this.entries()) yield key;
+  }
+
+  /** Every device in the map. */
+  *values(): Generator<MappedDevice, undefined> {
+    for (const [, device] of this.entries()) yield device;
+  }
+
   /** Number of devices, counted by walking the map. */
   get size(): number {
-    let count = 0;
-    for (const _ of this.entries()) count++;
-    return count;
+    return count(this.entries());
   }
 
   [Symbol.iterator](): Generator<[number, MappedDevice], undefined> {

@@ -106,6 +106,16 @@ export abstract class IndexedMap<V> extends BpfMap implements Iterable<V> {
     ]);
   }
 
+  /** Whether there is such an element: it is one of the integers below {@link length}. */
+  has(index: number): boolean {
+    return Number.isInteger(index) && index >= 0 && index < this.length;
+  }
+
+  /** The integers below {@link length}. */
+  *keys(): Generator<number, undefined> {
+    for (let index = 0; index < this.length; index++) yield index;
+  }
+
   /** Every element in order. */
   values(): Generator<V, undefined> {
     const size = this.#valueBytes.length;

@@ -1,6 +1,7 @@
 import type { Codec } from '../codec/codec.js';
 import { BpfError, isBpfError } from '../errors.js';
 import type { Fd, MapCreate, MapInfo } from '../kernel/kernel.js';
+import { count } from './count.js';
 import { Elements } from './elements.js';
 import { BpfMap, type MapHandle, type MapShape } from './map.js';
 import { hasCode, mapText, operationError } from './map-error.js';
@@ -77,9 +78,7 @@ export abstract class MapOfMaps<K, Inner extends BpfMap> extends BpfMap {
 
   /** Number of inner maps, counted by walking this one. */
   get size(): number {
-    let count = 0;
-    for (const _ of this.ids()) count++;
-    return count;
+    return count(this.ids());
   }
 
   /** `[key, id of the inner map]` of every entry. */

@@ -1,3 +1,4 @@
+import { count } from './count.js';
 import { BpfMap, type MapHandle, type MapShape, mapKind } from './map.js';
 import { mapText, operationError, updateError } from './map-error.js';
 import { type GetOptions, getFlags, type SetOptions, setFlags } from './options.js';
@@ -57,6 +58,21 @@ export class OtherMap extends BpfMap {
       : undefined;
   }
 
+  /** Whether a lookup finds something. */
+  has(key: Uint8Array): boolean {
+    return this.get(key) !== undefined;
+  }
+
+  /** Removes every key that a walk finds. */
+  clear(): void {
+    for (const key of this.keys()) this.delete(key);
+  }
+
+  /** Number of keys, counted by walking the map; of arrays, that of their slots. */
+  get size(): number {
+    return count(this.keys());
+  }
+
   /** Every key. */
   keys(): Generator<Uint8Array, undefined> {
     return walkKeys(this.handle, (keys, offset) => bytesAt(keys, offset, this.handle.keySize));
@@ -68,6 +84,11 @@ export class OtherMap extends BpfMap {
       const value = this.get(key);
       if (value !== undefined) yield [key, value];
     }
+  }
+
+  /** The values of all keys. */
+  *values(): Generator<Uint8Array, undefined> {
+    for (const [, value] of this.entries()) yield value;
   }
 
   [Symbol.iterator](): Generator<[Uint8Array, Uint8Array], undefined> {

@@ -2,9 +2,11 @@ import type { Codec } from '../codec/codec.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
 import { IndexedMap } from './indexed.js';
 import { type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
-import { mapText } from './map-error.js';
+import { indexError, mapText } from './map-error.js';
+import { OneCpuValues } from './one-cpu.js';
 import { perCpu, sumOf } from './per-cpu.js';
 import { valueCodec } from './sizes.js';
+import { indexKey } from './word.js';
 
 /**
  * BPF_MAP_TYPE_PERCPU_ARRAY: every element has one value for each possible CPU, and is the array of them, the CPU as
@@ -12,12 +14,14 @@ import { valueCodec } from './sizes.js';
  */
 export class PerCpuArrayMap<V> extends IndexedMap<V[]> {
   readonly #cpus: number;
+  readonly #single: OneCpuValues<number, V>;
 
   constructor(handle: MapHandle, value: Codec<V>) {
     const cpus = handle.kernel.possibleCpus();
     const values = perCpu(value, handle.valueSize, cpus, `value of ${mapText(handle)}`);
     super(handle, values, values.size);
     this.#cpus = cpus;
+    this.#single = new OneCpuValues(handle, indexKey(handle), value, cpus);
   }
 
   /** Number of possible CPUs: the length of every value. */
@@ -34,6 +38,25 @@ export class PerCpuArrayMap<V> extends IndexedMap<V[]> {
   /** Writes the same value for every CPU. */
   setAll(index: number, value: V): this {
     return super.set(index, new Array<V>(this.#cpus).fill(value));
+  }
+
+  /**
+   * The value of one possible CPU. On Linux 7.0 the kernel copies no other (BPF_F_CPU).
+   * @throws BpfError ERR_BPF_RANGE when there is no such element or CPU
+   */
+  getCpu(index: number, cpu: number): V {
+    const value = this.#single.get(index, cpu);
+    if (value === undefined) throw indexError(this.handle, 'get', index);
+    return value;
+  }
+
+  /**
+   * Writes the value of one possible CPU and leaves those of the others alone. Linux 7.0 (BPF_F_CPU).
+   * @throws NotSupportedError on older kernels, which only write all of them at once
+   */
+  setCpu(index: number, cpu: number, value: V): this {
+    this.#single.set(index, cpu, value, {});
+    return this;
   }
 
   /** The sum over all CPUs of what `pick` takes from a value. */

@@ -3,15 +3,37 @@ import { BPF_MAP_TYPE } from '../uapi.js';
 import { AttachedStorage } from './attached-storage.js';
 import { type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
 import { mapText } from './map-error.js';
+import { OneCpuValues } from './one-cpu.js';
 import { perCpu, sumOf } from './per-cpu.js';
 import { keyCodec, valueCodec } from './sizes.js';
 
 /** BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE: as a cgroup storage, with a value for each possible CPU. Linux 4.20. */
 export class PerCpuCgroupStorage<K, V> extends AttachedStorage<K, V[]> {
+  readonly #single: OneCpuValues<K, V>;
+
   constructor(handle: MapHandle, key: Codec<K>, value: Codec<V>) {
     const cpus = handle.kernel.possibleCpus();
     const values = perCpu(value, handle.valueSize, cpus, `value of ${mapText(handle)}`);
     super(handle, key, values, values.size);
+    this.#single = new OneCpuValues(handle, key, value, cpus);
+  }
+
+  /**
+   * The value of one possible CPU, undefined when there is no such attachment. On Linux 7.0 the kernel copies no other
+   * (BPF_F_CPU).
+   * @throws BpfError ERR_BPF_RANGE when there is no such CPU
+   */
+  getCpu(key: K, cpu: number): V | undefined {
+    return this.#single.get(key, cpu);
+  }
+
+  /**
+   * Writes the value of one possible CPU and leaves those of the others alone. Linux 7.0 (BPF_F_CPU).
+   * @throws NotSupportedError on older kernels, which only write all of them at once
+   */
+  setCpu(key: K, cpu: number, value: V): this {
+    this.#single.set(key, cpu, value, { flag: 'exist' });
+    return this;
   }
 
   /** The sum over all CPUs of what `pick` takes from a value; undefined when there is no such attachment. */

@@ -3,6 +3,7 @@ import { BPF_MAP_TYPE } from '../uapi.js';
 import { KeyedMap } from './keyed.js';
 import { type MapHandle, type MapKind, type MapShape, mapKind } from './map.js';
 import { mapText } from './map-error.js';
+import { OneCpuValues } from './one-cpu.js';
 import type { SetOptions } from './options.js';
 import { perCpu, sumOf } from './per-cpu.js';
 import { keyCodec, valueCodec } from './sizes.js';
@@ -13,12 +14,14 @@ import { keyCodec, valueCodec } from './sizes.js';
  */
 export class PerCpuHashMap<K, V> extends KeyedMap<K, V[]> {
   readonly #cpus: number;
+  readonly #single: OneCpuValues<K, V>;
 
   constructor(handle: MapHandle, key: Codec<K>, value: Codec<V>) {
     const cpus = handle.kernel.possibleCpus();
     const values = perCpu(value, handle.valueSize, cpus, `value of ${mapText(handle)}`);
     super(handle, key, values, values.size);
     this.#cpus = cpus;
+    this.#single = new OneCpuValues(handle, key, value, cpus);
   }
 
   /** Number of possible CPUs: the length of every value. */
@@ -35,6 +38,25 @@ export class PerCpuHashMap<K, V> extends KeyedMap<K, V[]> {
   /** Writes the same value for every CPU. */
   setAll(key: K, value: V, options?: SetOptions): this {
     return super.set(key, new Array<V>(this.#cpus).fill(value), options);
+  }
+
+  /**
+   * The value of one possible CPU, undefined when the map does not have `key`. On Linux 7.0 the kernel copies no other
+   * (BPF_F_CPU).
+   * @throws BpfError ERR_BPF_RANGE when there is no such CPU
+   */
+  getCpu(key: K, cpu: number): V | undefined {
+    return this.#single.get(key, cpu);
+  }
+
+  /**
+   * Writes the value of one possible CPU and leaves those of the others alone; of a new key they are zero. Linux 7.0
+   * (BPF_F_CPU).
+   * @throws NotSupportedError on older kernels, which only write all of them at once
+   */
+  setCpu(key: K, cpu: number, value: V, options: SetOptions = {}): this {
+    this.#single.set(key, cpu, value, options);
+    return this;
   }
 
   /** The sum over all CPUs of what `pick` takes from a value; undefined when the map does not have `key`. */

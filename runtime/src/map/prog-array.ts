@@ -1,5 +1,6 @@
 import type { Fd } from '../kernel/kernel.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
+import { count } from './count.js';
 import { BpfMap, type MapHandle, type MapShape, mapKind } from './map.js';
 import { indexError, updateError } from './map-error.js';
 
@@ -63,6 +64,21 @@ export class ProgArray extends BpfMap implements Iterable<[number, number]> {
       const id = this.get(index);
       if (id !== undefined) yield [index, id];
     }
+  }
+
+  /** The slots that hold a program. */
+  *keys(): Generator<number, undefined> {
+    for (const [index] of this.entries()) yield index;
+  }
+
+  /** The ids of the programs in it. */
+  *values(): Generator<number, undefined> {
+    for (const [, id] of this.entries()) yield id;
+  }
+
+  /** Number of slots that hold a program, counted by asking for each. */
+  get size(): number {
+    return count(this.entries());
   }
 
   [Symbol.iterator](): Generator<[number, number], undefined> {

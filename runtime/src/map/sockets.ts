@@ -1,5 +1,6 @@
 import type { Codec } from '../codec/codec.js';
 import { BpfError } from '../errors.js';
+import { count } from './count.js';
 import { Elements } from './elements.js';
 import { fdOf, type HasFd } from './holder.js';
 import { BpfMap, type MapHandle } from './map.js';
@@ -64,6 +65,21 @@ export abstract class SocketMap<K> extends BpfMap {
       const cookie = this.get(key);
       if (cookie !== undefined) yield [key, cookie];
     }
+  }
+
+  /** Every key under which there is a socket. */
+  *keys(): Generator<K, undefined> {
+    for (const [key] of this.entries()) yield key;
+  }
+
+  /** The cookies of all sockets. */
+  *values(): Generator<bigint, undefined> {
+    for (const [, cookie] of this.entries()) yield cookie;
+  }
+
+  /** Number of sockets, counted by walking the map. Needs values of 64 bits, as get() does. */
+  get size(): number {
+    return count(this.keys());
   }
 
   [Symbol.iterator](): Generator<[K, bigint], undefined> {

@@ -6,16 +6,9 @@ import { SocketMap } from './sockets.js';
 
 /** BPF_MAP_TYPE_SOCKHASH: as a sockmap, with keys of any type. Linux 4.18; cookies 5.6. */
 export class SockHash<K> extends SocketMap<K> {
-  /** The keys of all sockets. */
-  keys(): Generator<K, undefined> {
+  /** The keys of all sockets, whether their cookies can be read or not. */
+  override keys(): Generator<K, undefined> {
     return this.elements.keys();
-  }
-
-  /** Number of sockets, counted by walking the map. */
-  get size(): number {
-    let count = 0;
-    for (const _ of this.keys()) count++;
-    return count;
   }
 }
 

@@ -10,6 +10,7 @@ import type {
 } from '../kernel/kernel.js';
 import { BPF_ANY, BPF_F_LOCK, BPF_MAP_TYPE, kernelVersion } from '../uapi.js';
 import type { FakeMap } from './fake-map.js';
+import { lookupCpu, namesCpu, updateCpu } from './fake-one-cpu.js';
 import { FakeTraffic } from './fake-traffic.js';
 import { makeMap } from './make-map.js';
 import { refusal } from './refusal.js';
@@ -38,15 +39,20 @@ export abstract class FakeMapCalls extends FakeTraffic {
     return this.descriptors.open({ kind: 'map', map });
   }
 
-  mapLookup(fd: Fd, key: Uint8Array | null, value: Uint8Array): boolean {
+  mapLookup(fd: Fd, key: Uint8Array | null, value: Uint8Array, flags = BPF_ANY): boolean {
     this.script.check('mapLookup');
-    return this.mapOf(fd, 'MAP_LOOKUP_ELEM').lookup(key, value);
+    const map = this.mapOf(fd, 'MAP_LOOKUP_ELEM');
+    return namesCpu(flags) ? lookupCpu(map, key, value, flags, this.version) : map.lookup(key, value);
   }
 
   mapUpdate(fd: Fd, key: Uint8Array | null, value: Uint8Array, flags = BPF_ANY): void {
     const map = this.mapOf(fd, 'MAP_UPDATE_ELEM');
     this.enter('mapUpdate', map.name);
     if (map.frozen) throw refusal('bpf(BPF_MAP_UPDATE_ELEM)', 'EPERM');
+    if (namesCpu(flags)) {
+      updateCpu(map, key, value, flags, this.version);
+      return;
+    }
     // Nothing else runs here that could hold the lock.
     map.update(key, value, flags & ~BPF_F_LOCK);
   }

@@ -16,6 +16,8 @@ export interface FakeMapFacts {
   /** Bytes that a lookup fills. */
   readonly lookupSize: number;
   readonly littleEndian: boolean;
+  /** It has a value for each possible CPU. */
+  readonly perCpu?: boolean;
 }
 
 /** A map of the fake kernel, seen from inside. `keys` and values are bytes. */
@@ -24,6 +26,7 @@ export abstract class FakeMap {
   readonly attributes: Readonly<MapCreate>;
   readonly lookupSize: number;
   readonly littleEndian: boolean;
+  readonly perCpu: boolean;
   /** After BPF_MAP_FREEZE. */
   frozen = false;
 
@@ -32,6 +35,7 @@ export abstract class FakeMap {
     this.id = facts.id;
     this.lookupSize = facts.lookupSize;
     this.littleEndian = facts.littleEndian;
+    this.perCpu = facts.perCpu ?? false;
   }
 
   get name(): string {

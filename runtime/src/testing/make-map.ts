@@ -77,7 +77,12 @@ export function makeMap(attributes: MapCreate, id: number, kernel: MapMaker): Fa
   check(attributes, kernel);
   const { type, valueSize } = attributes;
   const lookupSize = perCpu.includes(type) ? alignUp(valueSize, 8) * kernel.possibleCpus() : valueSize;
-  const facts: FakeMapFacts = { id, lookupSize, littleEndian: kernel.littleEndian };
+  const facts: FakeMapFacts = {
+    id,
+    lookupSize,
+    littleEndian: kernel.littleEndian,
+    perCpu: perCpu.includes(type),
+  };
   switch (type) {
     case BPF_MAP_TYPE.ARRAY:
     case BPF_MAP_TYPE.PERCPU_ARRAY:
