@@ -71,6 +71,15 @@ describe('a bpf_attr', () => {
       '1 2 3 4 18005 6 7 . . . . 8 9 a b c d . e f',
     ],
     [
+      'tells a map for which program it is alone',
+      () =>
+        attrs.mapCreateAttr(
+          { type: 1, keySize: 4, valueSize: 4, maxEntries: 1, exclusiveProgramHash: new Uint8Array(32) },
+          addresses(),
+        ),
+      `1 4 4 1 ${'. '.repeat(16)}1000 . 20`,
+    ],
+    [
       'tells a program by its instructions and its license',
       () => progAttrs.progLoadAttr({ type: 6, insns, license: 'GPL' }, addresses()),
       '6 3 1000 . 2000 .',

@@ -32,6 +32,8 @@ export const ATTR = {
     map_extra: 64,
     value_type_btf_obj_fd: 72,
     map_token_fd: 76,
+    excl_prog_hash: 80,
+    excl_prog_hash_size: 88,
   },
   element: { map_fd: 0, key: 8, value: 16, flags: 24 },
   batch: {
@@ -169,13 +171,13 @@ export class ElementAttr {
   }
 }
 
-export function mapCreateAttr(map: MapCreate): Fields {
+export function mapCreateAttr(map: MapCreate, addressOf?: AddressOf): Fields {
   const at = ATTR.mapCreate;
   const flags =
     (map.flags ?? 0) |
     (map.tokenFd === undefined ? 0 : BPF_F_TOKEN_FD) |
     (map.valueTypeBtfObjFd === undefined ? 0 : BPF_F_VTYPE_BTF_OBJ_FD);
-  return new Fields(ATTR_SIZE)
+  return new Fields(ATTR_SIZE, addressOf)
     .u32(at.map_type, map.type)
     .u32(at.key_size, map.keySize)
     .u32(at.value_size, map.valueSize)
@@ -191,7 +193,9 @@ export function mapCreateAttr(map: MapCreate): Fields {
     .u32(at.btf_vmlinux_value_type_id, map.btfVmlinuxValueTypeId)
     .u64(at.map_extra, map.mapExtra)
     .u32(at.value_type_btf_obj_fd, map.valueTypeBtfObjFd)
-    .u32(at.map_token_fd, map.tokenFd);
+    .u32(at.map_token_fd, map.tokenFd)
+    .pointer(at.excl_prog_hash, map.exclusiveProgramHash)
+    .u32(at.excl_prog_hash_size, map.exclusiveProgramHash?.length);
 }
 
 /** `next` receives the cursor of the following batch. */

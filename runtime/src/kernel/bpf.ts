@@ -139,7 +139,7 @@ export function mapCalls(libc: Libc, version: number): MapCalls {
   return {
     mapCreate(map) {
       raiseMemlock(libc, version);
-      return bpf.open('MAP_CREATE', attrs.mapCreateAttr(named(map, version)));
+      return bpf.open('MAP_CREATE', attrs.mapCreateAttr(named(map, version), bpf.addressOf));
     },
 
     mapFreeze(fd) {

@@ -173,6 +173,8 @@ export interface MapCreate {
   valueTypeBtfObjFd?: Fd;
   mapExtra?: bigint;
   tokenFd?: Fd;
+  /** SHA-256 of the only program that may use the map (Linux 6.18). */
+  exclusiveProgramHash?: Uint8Array;
 }
 
 export interface MapBatch {

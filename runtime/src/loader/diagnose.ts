@@ -30,7 +30,9 @@ export function explain(kernel: Kernel, error: BpfError, request: Request): Reas
     case ERRNO.EINVAL:
       return tooOld(kernel, request) ?? badShape(kernel, request);
     case ERRNO.E2BIG:
-      return 'map' in request ? tooLarge(request.map) : undefined;
+      return 'map' in request
+        ? (tooOldForExclusive(kernel, request.map) ?? tooLarge(request.map))
+        : undefined;
     case ERRNO.ENOMEM:
       return 'map' in request ? outOfMemory(request.map) : undefined;
     case ERRNO.ENOSYS:
@@ -116,6 +118,16 @@ function tooOld(kernel: Kernel, request: Request): Reason | undefined {
     why: `${feature} needs Linux ${major}.${minor}, this is ${printable(kernel.release)}`,
     hint: found.name === 'RINGBUF' ? PERF_INSTEAD : undefined,
     unsupported: { feature, since: `${major}.${minor}` },
+  };
+}
+
+/** Kernels that do not know the hash of a program refuse the attributes that carry it. */
+function tooOldForExclusive(kernel: Kernel, map: MapCreate): Reason | undefined {
+  if (map.exclusiveProgramHash === undefined || kernel.version >= kernelVersion(6, 18)) return undefined;
+  return {
+    why: `a map for one program alone needs Linux 6.18, this is ${printable(kernel.release)}`,
+    hint: 'Leave its exclusiveProgram undefined there',
+    unsupported: { feature: 'exclusive maps', since: '6.18' },
   };
 }
 

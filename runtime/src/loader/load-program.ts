@@ -6,6 +6,7 @@ import { unknownSection } from '../program/kinds.js';
 import type { SectionRule } from '../program/program.js';
 import { BPF_ATTACH_TYPE, BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS, BPF_PROG_TYPE } from '../uapi.js';
 import type { AssembledProgram } from './assemble.js';
+import type { CreatedMap } from './created-map.js';
 import { debugInfo, sourceLines } from './debug-info.js';
 import { btfFunc, expectedAttachType, progName, supports, uprobeMultiLink } from './features.js';
 import type { AttachTarget } from './kernel-types.js';
@@ -22,6 +23,7 @@ import type { Poison } from './verifier-report.js';
 
 /** What loading one program needs besides its instructions. */
 export interface ProgramContext extends AddressContext {
+  readonly maps: readonly CreatedMap[];
   /** BTF of modules that calls of kfuncs refer to by index. */
   readonly fdArray: Int32Array | undefined;
   /** The object's BTF in the kernel, if it took it. */

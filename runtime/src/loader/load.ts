@@ -5,6 +5,7 @@ import { refuseForeignRegisters } from './architecture.js';
 import { assemble, type Placement } from './assemble.js';
 import { contextArguments } from './context-arguments.js';
 import { createMaps } from './create-maps.js';
+import { exclusiveHashes } from './exclusive-map.js';
 import { resolveExterns } from './externs.js';
 import { KernelTypes } from './kernel-types.js';
 import { LiveObject, Ownership } from './live-object.js';
@@ -20,7 +21,7 @@ import { loadBtf } from './load-btf.js';
 import { loadProgram } from './load-program.js';
 import type { LoadedProgram } from './loaded-program.js';
 import { fillProgramArrays } from './map-contents.js';
-import type { OpenObject } from './open-object.js';
+import type { OpenObject, OpenProgram } from './open-object.js';
 import { relocateFunctions } from './relocate-functions.js';
 import { resizedSections } from './resized-section.js';
 import { fillStructOps, matchAllStructOps, structOpsTarget } from './struct-ops.js';
@@ -97,16 +98,19 @@ function build(
   const relocated = relocateFunctions(spec, used, types);
   const contexts = contextArguments(spec, plans, kernel);
   const btf = loadBtf(contexts.spec, ownership, resizedSections(object), options.onWarning);
+  const assembled = (open: OpenProgram) =>
+    assemble(spec, open.spec, (fn) => relocated.get(fn)?.insns ?? fn.insns);
+  const outcomesOf = ({ fn }: Placement) => relocated.get(fn)?.outcomes ?? [];
   const maps = createMaps(object, ownership, {
     btf,
     structOps,
+    exclusive: exclusiveHashes(object, assembled, { kernel, spec, externs, outcomesOf }),
     pinRoot: options.pinning === false ? undefined : (options.pinRoot ?? '/sys/fs/bpf'),
   });
   const verifierLogs = new Map<string, string>();
   const programs = wanted.map((open): LoadedProgram => {
-    const assembled = assemble(spec, open.spec, (fn) => relocated.get(fn)?.insns ?? fn.insns);
     const attach = structOpsTarget(open, structOps) ?? types.attachTarget(open);
-    const fd = loadProgram(open, assembled, {
+    const fd = loadProgram(open, assembled(open), {
       kernel,
       spec,
       maps,
@@ -115,7 +119,7 @@ function build(
       btf,
       functionTypes: contexts.functions.get(open.name),
       attach,
-      outcomesOf: ({ fn }: Placement) => relocated.get(fn)?.outcomes ?? [],
+      outcomesOf,
       logLevel: options.verifierLogLevel ?? 0,
       keepLog: (log) => verifierLogs.set(open.name, log),
     });

@@ -40,6 +40,8 @@ export interface AttributeContext {
   /** The object's BTF, loaded, if the kernel took it. */
   readonly btf: Fd | undefined;
   readonly structOps: ReadonlyMap<string, StructOpsValue>;
+  /** Hashes of the programs that maps are for alone, by the name of the map. */
+  readonly exclusive?: ReadonlyMap<string, Uint8Array>;
 }
 
 /** What to ask of the kernel for a map of `maxEntries` entries: rounded to its rules, without what it is too old for. */
@@ -56,6 +58,8 @@ export function mapAttributes(spec: MapSpec, maxEntries: number, context: Attrib
   if (supports(progName, kernel)) request.name = kernelMapName(objectName, spec);
   if (spec.numaNode !== 0) request.numaNode = spec.numaNode;
   if (spec.mapExtra !== 0n) request.mapExtra = spec.mapExtra;
+  const exclusive = context.exclusive?.get(spec.name);
+  if (exclusive !== undefined) request.exclusiveProgramHash = exclusive;
   const ops = context.structOps.get(spec.name);
   // The kernel looks at the object's BTF even though the value is of its own.
   if (ops !== undefined) return asStructOps({ ...request, ...(context.btf && { btfFd: context.btf }) }, ops);

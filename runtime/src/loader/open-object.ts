@@ -18,6 +18,7 @@ export class OpenMap {
   /** Programs of a struct_ops map by member, as they were set. */
   readonly #callbacks = new Map<number, OpenProgram | null>();
   #pinPath: string | undefined;
+  #exclusiveProgram: OpenProgram | undefined;
 
   constructor(owner: OpenObject, spec: MapSpec) {
     this.#owner = owner;
@@ -150,20 +151,36 @@ export class OpenMap {
     this.#callbacks.set(member, program);
   }
 
-  #assertCallback(program: unknown, what: string): void {
+  /**
+   * The one program that may use the map: the kernel refuses to load any other with it. Programs are told apart by a hash
+   * of their instructions, which is made when the map is created. As libbpf's bpf_map__set_exclusive_program. Linux 6.18.
+   * @throws BpfError ERR_BPF_ARGUMENT for a program of another object
+   */
+  get exclusiveProgram(): OpenProgram | undefined {
+    return this.#exclusiveProgram;
+  }
+
+  set exclusiveProgram(program: OpenProgram | undefined) {
+    const what = `set exclusiveProgram of map "${printable(this.name)}"`;
+    this.#owner.assertOpen(what);
+    if (program !== undefined) this.#assertProgram(program, what, 'undefined');
+    this.#exclusiveProgram = program;
+  }
+
+  #assertProgram(program: unknown, what: string, none: string): asserts program is OpenProgram {
     if (!(program instanceof OpenProgram)) {
-      throw new BpfError(
-        'ERR_BPF_ARGUMENT',
-        `${what}: it takes a program of the object that is open, or null`,
-      );
+      const why = `it takes a program of the object that is open, or ${none}`;
+      throw new BpfError('ERR_BPF_ARGUMENT', `${what}: ${why}`);
     }
-    const name = printable(program.name);
     if (this.#owner.progs.get(program.name) !== program) {
-      throw new BpfError(
-        'ERR_BPF_ARGUMENT',
-        `${what}: program "${name}" is of another object, or another open()`,
-      );
+      const why = `program "${printable(program.name)}" is of another object, or another open()`;
+      throw new BpfError('ERR_BPF_ARGUMENT', `${what}: ${why}`);
     }
+  }
+
+  #assertCallback(program: unknown, what: string): void {
+    this.#assertProgram(program, what, 'null');
+    const name = printable(program.name);
     if (program.meaning?.rule.type === BPF_PROG_TYPE.STRUCT_OPS) return;
     throw new BpfError(
       'ERR_BPF_ARGUMENT',

@@ -1,10 +1,9 @@
 import type { CoreOutcome } from '../core/relocate.js';
 import { BpfError, printable } from '../errors.js';
 import { CALL, type Insns, PseudoCall, PseudoLoad } from '../insn.js';
-import type { Kernel } from '../kernel/kernel.js';
+import type { Fd, Kernel } from '../kernel/kernel.js';
 import type { ObjectSpec } from '../object/spec.js';
 import type { AssembledProgram, Placement } from './assemble.js';
-import type { CreatedMap } from './created-map.js';
 import type { ResolvedExtern } from './externs.js';
 import { probeReadKernel, supports } from './features.js';
 
@@ -13,7 +12,7 @@ export interface AddressContext {
   readonly kernel: Kernel;
   readonly spec: ObjectSpec;
   /** The maps of `spec`, in its order. */
-  readonly maps: readonly CreatedMap[];
+  readonly maps: readonly { readonly fd: Fd | undefined }[];
   /** What the externs of `spec` are on this kernel, in its order. */
   readonly externs: readonly ResolvedExtern[];
   /** CO-RE results of each function of the program. */

@@ -1,0 +1,47 @@
+import { BpfError, printable } from '../errors.js';
+import { type Insns, LD_IMM64, PseudoLoad } from '../insn.js';
+import type { AssembledProgram } from './assemble.js';
+import type { OpenObject, OpenProgram } from './open-object.js';
+import { type AddressContext, downgradeHelpers, resolveAddresses } from './program-addresses.js';
+import { sha256 } from './sha256.js';
+
+/** Stands for the descriptor of a map that is not created yet: what a program's hash leaves out. */
+const SOME_FD = 1;
+
+/**
+ * Hashes of the programs that maps of an object are for alone, by the name of the map. Each is made from the instructions
+ * as they will be loaded, before there are maps (libbpf: bpf_prog_compute_hash). `assembled` gives a program that is loaded.
+ */
+export function exclusiveHashes(
+  object: OpenObject,
+  assembled: (program: OpenProgram) => AssembledProgram,
+  context: Omit<AddressContext, 'maps'>,
+): ReadonlyMap<string, Uint8Array> {
+  const hashes = new Map<string, Uint8Array>();
+  const maps = [...object.maps.values()].map(({ autocreate }) => ({ fd: autocreate ? SOME_FD : undefined }));
+  for (const { name, autocreate, exclusiveProgram: program } of object.maps.values()) {
+    if (program === undefined || !autocreate) continue;
+    if (!program.autoload) {
+      throw new BpfError(
+        'ERR_BPF_STATE',
+        `create map "${printable(name)}": it is for program "${printable(program.name)}" alone, which is not loaded (autoload is false)`,
+      );
+    }
+    const copy = assembled(program);
+    resolveAddresses(copy, { ...context, maps });
+    downgradeHelpers(copy, context.kernel);
+    hashes.set(name, hashOf(copy.insns));
+  }
+  return hashes;
+}
+
+/** As the kernel has it (kernel/bpf/core.c, bpf_prog_calc_tag): without descriptors of maps, and offsets into them. */
+function hashOf(insns: Insns): Uint8Array {
+  for (let slot = 0; slot < insns.count; slot++) {
+    if (insns.code(slot) !== LD_IMM64) continue;
+    const source = insns.src(slot);
+    if (source === PseudoLoad.MAP_FD || source === PseudoLoad.MAP_VALUE) insns.setImm64(slot, 0n);
+    slot++;
+  }
+  return sha256(insns.bytes);
+}
