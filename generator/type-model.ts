@@ -7,7 +7,7 @@ import { comment, propertyAccess, propertyKey, quote } from './quote.js';
 import type { Reached } from './reach.js';
 import { type TaggedDefinition, taggedDefinition } from './tagged-model.js';
 import { likelyTag } from './tagged-unions.js';
-import { isLossy, type Wide } from './types.js';
+import { isLossy, type Wide, wideOfEnum } from './types.js';
 
 /** A TypeScript type for a C enum: an object of its values and the union of them. */
 export interface EnumDefinition {
@@ -58,7 +58,7 @@ export function definitions(parts: Parts): TypeDefinition[] {
 }
 
 function enumDefinition({ type, name, cName }: Reached & { kind: 'enum' }, wide: Wide): EnumDefinition {
-  const big = type.size === 8 && wide === 'bigint';
+  const big = type.size === 8 && wideOfEnum(type, wide) === 'bigint';
   const seen = new Set<string>();
   const values = type.values
     .filter((entry) => !seen.has(entry.name) && seen.add(entry.name))

@@ -1,4 +1,4 @@
-import type { Btf, BtfArray, BtfInt, BtfType } from '@bpfskel/runtime/inspect';
+import type { Btf, BtfArray, BtfEnum, BtfEnum64, BtfInt, BtfType } from '@bpfskel/runtime/inspect';
 import type { Field } from './fields.js';
 import { endsFlexible, isFlexible, isLast } from './flexible.js';
 import type { Imports } from './imports.js';
@@ -74,7 +74,7 @@ export class TypeTable {
         return type.size === 4 || type.size === 8 ? this.#scalar(`f${type.size}`) : this.bytes(type.size);
       case 'enum':
       case 'enum64':
-        return this.#enum(type, this.#scalar(`${type.signed ? 'i' : 'u'}${type.size}`, this.#wide));
+        return this.#enum(type, this.#scalar(`${type.signed ? 'i' : 'u'}${type.size}`, this.#wideOf(type)));
       case 'array':
         return this.#array(type);
       case 'struct':
@@ -201,7 +201,7 @@ export class TypeTable {
         ts: 'number',
         codec: () => this.#codec(`${scalar.codec}n`),
         read: (at) => `${this.#imports.value('safeNumber')}(${read(at)})`,
-        write: (at, value) => write(at, `${this.#imports.value('safeBigint')}(${value})`),
+        write: (at, value) => write(at, `${this.#checked(kind.startsWith('i'))}(${value})`),
       };
     }
     if (scalar.method.startsWith('Float')) {
@@ -210,6 +210,14 @@ export class TypeTable {
       return { ts: scalar.ts, codec: () => this.#codec(scalar.codec), read, write: put };
     }
     return { ts: scalar.ts, codec: () => this.#codec(scalar.codec), read, write };
+  }
+
+  #checked(signed: boolean): string {
+    return this.#imports.value(signed ? 'safeBigint' : 'safeBiguint');
+  }
+
+  #wideOf(type: BtfType): Wide {
+    return type.kind === 'enum64' ? wideOfEnum(type, this.#wide) : this.#wide;
   }
 
   #enum(type: BtfType, base: TypeCode): TypeCode {
@@ -302,9 +310,9 @@ export class TypeTable {
       return { ts: 'boolean', read: `${read} !== ${big ? '0n' : '0'}`, write: put(`${value} ? 1 : 0`) };
     }
     const name = type.kind === 'enum' || type.kind === 'enum64' ? this.#reached.get(type)?.name : undefined;
-    if (big && this.#wide === 'number') {
+    if (big && this.#wideOf(type) === 'number') {
       const checked = `${this.#imports.value('safeNumber')}(${read})`;
-      const stored = put(`${this.#imports.value('safeBigint')}(${value})`);
+      const stored = put(`${this.#checked(signed)}(${value})`);
       return { ts: name ?? 'number', read: name ? `${checked} as ${name}` : checked, write: stored };
     }
     const ts = name ?? (big ? 'bigint' : 'number');
@@ -319,6 +327,11 @@ export class TypeTable {
   get #little(): string {
     return String(this.#btf.littleEndian);
   }
+}
+
+/** What values of an enum are: numbers were asked for in vain where one of its values is none. */
+export function wideOfEnum({ values }: BtfEnum | BtfEnum64, wide: Wide): Wide {
+  return values.every(({ value }) => Number.isSafeInteger(Number(value))) ? wide : 'bigint';
 }
 
 /**

@@ -2,7 +2,7 @@ import { fromJson, isBpfError, jsonBigint, snapshot, toJson } from '@bpfskel/run
 import { fakeKernel } from '@bpfskel/runtime/testing';
 import { describe, expect, it } from 'vitest';
 import { kconfig } from '../golden/kconfig/expected.skel.js';
-import { Counters, u64_number } from '../golden/u64_number/expected.skel.js';
+import { Counters, Far, u64_number } from '../golden/u64_number/expected.skel.js';
 
 const message = (action: () => unknown): string => {
   try {
@@ -15,7 +15,14 @@ const message = (action: () => unknown): string => {
 
 describe('a skeleton made with --u64 number', () => {
   const beyond = 2 ** 53;
-  const counters = (packets: number): Counters => ({ packets, drift: -1, part: 2 ** 40 - 1, pointer: 5n });
+  const counters = (packets: number): Counters => ({
+    packets,
+    drift: -1,
+    part: 2 ** 40 - 1,
+    pointer: 5n,
+    far: Far.FAR,
+    far_bits: Far.NEAR,
+  });
 
   it('has numbers in records and variables, and checks them on their way in', () => {
     using skel = u64_number.openAndLoad({ kernel: fakeKernel() });
@@ -29,7 +36,19 @@ describe('a skeleton made with --u64 number', () => {
       expect(message(() => (skel.bss.total = wrong))).toBe(sentence);
       expect(message(() => skel.maps.m.set(1, counters(wrong)))).toBe(sentence);
     }
+    const negative = '-1 is negative, and what it is stored in has no sign';
+    expect(message(() => (skel.bss.total = -1))).toBe(negative);
+    expect(message(() => skel.maps.m.set(1, counters(-1)))).toBe(negative);
+    expect(message(() => skel.maps.m.set(1, { ...counters(1), part: -1 }))).toBe(negative);
     expect([skel.bss.total, skel.maps.m.get(1)?.packets]).toEqual([beyond - 2, 7]);
+  });
+
+  it('has bigints in enums with a value that no number holds', () => {
+    using skel = u64_number.openAndLoad({ kernel: fakeKernel() });
+    expect([Far.NEAR, Far.FAR]).toEqual([0n, 2n ** 60n]);
+    skel.bss.far = Far.FAR;
+    skel.bss.fars[1] = Far.FAR;
+    expect([skel.bss.far, [...skel.bss.fars]]).toEqual([Far.FAR, [Far.NEAR, Far.FAR]]);
   });
 
   it('checks them on their way out', () => {
@@ -45,7 +64,8 @@ describe('a skeleton made with --u64 number', () => {
   });
 
   it('has JSON of numbers; pointers are bigints still, and written as their size asks for', () => {
-    const text = '{"packets":7,"drift":-1,"part":1099511627775,"pointer":5}';
+    const text =
+      '{"packets":7,"drift":-1,"part":1099511627775,"pointer":5,"far":"1152921504606846976","far_bits":0}';
     expect(JSON.stringify(counters(7), jsonBigint)).toBe(text);
     expect(toJson(counters(7))).toBe(text);
     expect(fromJson(Counters, text)).toEqual(counters(7));

@@ -66,7 +66,7 @@ const u64nIn = (le: boolean): Codec<number> =>
   scalar(
     8,
     (v, o) => safeNumber(v.getBigUint64(o, le)),
-    (v, o, x) => v.setBigUint64(o, safeBigint(x), le),
+    (v, o, x) => v.setBigUint64(o, safeBiguint(x), le),
   );
 const i64nIn = (le: boolean): Codec<number> =>
   scalar(
@@ -149,6 +149,17 @@ export function safeBigint(value: number): bigint {
     throw new BpfError('ERR_BPF_RANGE', `${value} is not an integer that a number holds exactly`);
   }
   return BigInt(value);
+}
+
+/**
+ * The same of a value without sign.
+ * @throws BpfError `ERR_BPF_RANGE` also when it is negative: stored, it would be one that no number holds
+ */
+export function safeBiguint(value: number): bigint {
+  if (value < 0) {
+    throw new BpfError('ERR_BPF_RANGE', `${value} is negative, and what it is stored in has no sign`);
+  }
+  return safeBigint(value);
 }
 
 /** The `unsigned __int128` at byte `offset`. */

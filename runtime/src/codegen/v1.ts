@@ -39,6 +39,7 @@ export {
   putFloat64,
   putInt128,
   safeBigint,
+  safeBiguint,
   safeNumber,
   u8,
   u16,
