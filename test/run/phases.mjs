@@ -1,6 +1,7 @@
 // The phases of `npm test`. Each gives { passed, failed, skipped } or says why it is left out.
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundleEverywhere } from './bundlers.mjs';
 import { root, run, tail } from './command.mjs';
 import { find, whyNoBpf } from './host.mjs';
 import { runEverywhere } from './nodes.mjs';
@@ -109,6 +110,7 @@ export const rows = [
   [{ name: 'objects', run: objects }],
   [{ name: 'skeletons', run: async () => eachAsTest(checkSkeletons()) }],
   [{ name: 'typescript', run: async () => eachAsTest(await compileEverywhere()) }],
+  [{ name: 'bundlers', run: async () => eachAsTest(await bundleEverywhere()) }],
   [{ name: 'node', run: async () => eachAsTest(await runEverywhere()) }],
   [{ name: 'demo', run: demo }],
   [{ name: 'kernel', run: kernelHere, kernel: true }],

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { isAbsolute } from 'node:path';
 import type * as Koffi from 'koffi';
 import { NotSupportedError } from '../errors.js';
 
@@ -19,16 +19,49 @@ const MUSL: Readonly<Record<string, string>> = {
  * @throws NotSupportedError where koffi has no binary
  */
 export function loadKoffi(): typeof Koffi {
-  const require = createRequire(import.meta.url);
-  try {
-    return nativeKoffi(require) ?? (require('koffi') as typeof Koffi); // the package of that name
-  } catch (cause) {
-    throw new NotSupportedError(
-      'koffi',
-      `load koffi, which calls the kernel for bpfskel: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+  // Not an import: webpack replaces what is called so and imported, and finds nothing then.
+  const { createRequire } = process.getBuiltinModule('node:module');
+  let cause: unknown;
+  for (const place of places()) {
+    try {
+      const require = createRequire(place);
+      return nativeKoffi(require) ?? (require('koffi') as typeof Koffi); // the package of that name
+    } catch (error) {
+      cause = error;
+      if (!isMissing(error)) break;
+    }
   }
+  throw new NotSupportedError(
+    'koffi',
+    `load koffi, which calls the kernel for bpfskel: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause },
+  );
+}
+
+/**
+ * The files beside which packages are looked for: this one; and when it became part of a bundle, the bundle and the
+ * program that runs. webpack writes down where this file lay on the machine that made the bundle, CommonJS has no URL.
+ */
+function places(): string[] {
+  return [import.meta.url, fileName(), process.argv[1]].filter(
+    // A URL that is missing is not in the types.
+    (place: unknown): place is string =>
+      typeof place === 'string' && (place.startsWith('file:') || isAbsolute(place)),
+  );
+}
+
+/** What CommonJS calls the file. */
+function fileName(): string | undefined {
+  try {
+    return __filename;
+  } catch {
+    // A module has no such name. To ask for its type is not enough: webpack answers that itself, and wrongly.
+    return undefined;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND';
 }
 
 /**
