@@ -42,6 +42,7 @@ export const BPF_CMD = {
   PROG_BIND_MAP: 35,
   TOKEN_CREATE: 36,
   PROG_STREAM_READ_BY_FD: 37,
+  PROG_ASSOC_STRUCT_OPS: 38,
 } as const;
 
 /** `enum bpf_map_type`, without the prefix `BPF_MAP_TYPE_`. */

@@ -129,6 +129,8 @@ describe('byte offsets agree with this kernel', () => {
       uprobeMulti.map((name) => [`uprobe_multi_${name}`, uapi.kernelVersion(6, 6)] as const),
     ),
     cookie: uapi.kernelVersion(6, 10),
+    excl_prog_hash: uapi.kernelVersion(6, 18),
+    excl_prog_hash_size: uapi.kernelVersion(6, 18),
     log_true_size: uapi.kernelVersion(6, 4),
     value_type_btf_obj_fd: uapi.kernelVersion(6, 9),
     map_token_fd: uapi.kernelVersion(6, 9),

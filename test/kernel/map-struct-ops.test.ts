@@ -5,6 +5,7 @@ import { linuxKernel } from '../../runtime/src/kernel/linux.js';
 import { type StructOpsMap, structOps } from '../../runtime/src/map/struct-ops.js';
 import { kernelVersion } from '../../runtime/src/uapi.js';
 import type { LiveMap } from '../unit/live-map.js';
+import { loadCounter } from './counter.js';
 import { kernelTypes } from './kernel-types.js';
 import { mapContract } from './map-contract.js';
 
@@ -56,6 +57,16 @@ for (const { name, congestion, written, when } of [
     refuse: (map) => map.freeze(),
     refusal: new RegExp(`^freeze map "${name}": .*\\(ENOTSUPP\\)$`),
     more: {
+      'is associated with a program, or says which kernel does that': (map) => {
+        const other = loadCounter('syscall');
+        const program = { name: 'counter', fd: other.handle.fd() };
+        if (kernel.version >= kernelVersion(7, 0)) expect(map.associate(program)).toBe(map);
+        else
+          expect(() => map.associate(program)).toThrow(
+            `associate map "${name}" with program "counter": programs are associated with struct_ops since Linux 7.0, and this is ${kernel.release} (EINVAL)`,
+          );
+        other.close();
+      },
       'is registered no longer than its link': (map) => {
         expect(map.state).toBe('init');
         {

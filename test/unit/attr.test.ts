@@ -376,6 +376,7 @@ describe('a bpf_attr', () => {
         ),
       '3 . 38 . . 3 . . 1000 .',
     ],
+    ['tells a program its struct_ops map', () => attrs.progAssocStructOpsAttr(4, 5), '5 4'],
     ['binds a map to a program', () => attrs.progBindMapAttr(4, 5), '4 5'],
     ['exchanges the program of a link', () => attrs.linkUpdateAttr(4, 5), '4 5'],
     ['exchanges it while a certain one runs', () => attrs.linkUpdateAttr(4, 5, 6), '4 5 4 6'],

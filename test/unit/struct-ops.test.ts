@@ -4,7 +4,7 @@ import { load } from '../../runtime/src/loader/load.js';
 import { OpenObject } from '../../runtime/src/loader/open-object.js';
 import type { StructOpsMap } from '../../runtime/src/map/struct-ops.js';
 import { parseObject } from '../../runtime/src/object/parse.js';
-import { BPF_ATTACH_TYPE, BPF_F_LINK, BPF_MAP_TYPE } from '../../runtime/src/uapi.js';
+import { BPF_ATTACH_TYPE, BPF_F_LINK, BPF_MAP_TYPE, BPF_PROG_TYPE } from '../../runtime/src/uapi.js';
 import { BtfBuilder, type Member } from './btf-builder.js';
 import { testObject } from './object-editor.js';
 import { type RecordedKernel, recordedKernel } from './recorded-kernel.js';
@@ -29,7 +29,10 @@ const moved: readonly Member[] = [
   { name: 'init', type: callback, at: 40 },
 ];
 
-function kernelWith({ name = 'my_ops', members = moved, size = 48 }: KernelStruct = {}): RecordedKernel {
+function kernelWith(
+  { name = 'my_ops', members = moved, size = 48 }: KernelStruct = {},
+  version = '6.12',
+): RecordedKernel {
   const b = new BtfBuilder();
   b.int('int', 4); // 1
   b.int('unsigned int', 4, 'unsigned'); // 2
@@ -42,7 +45,7 @@ function kernelWith({ name = 'my_ops', members = moved, size = 48 }: KernelStruc
     { name: 'common', type: int, at: 0 },
     { name: 'data', type: ops, at: 64 },
   ]);
-  return recordedKernel({ btf: b.bytes() });
+  return recordedKernel({ btf: b.bytes(), version });
 }
 
 /** functions.o with nothing but its struct_ops programs; `spare` makes the `?` map too. */
@@ -171,6 +174,36 @@ describe('a struct_ops map', () => {
     ]);
     live.detach();
     expect([recorded.fake.links, live.links.size]).toEqual([[], 0]);
+  });
+
+  it('is what kfuncs find that a program calls, once', () => {
+    const recorded = kernelWith({}, '7.0');
+    using live = loaded(recorded);
+    using other = loaded(recorded);
+    const ops = live.maps.get('ops') as StructOpsMap;
+    const insns = new Uint8Array(16);
+    const [fd, member] = [BPF_PROG_TYPE.SYSCALL, BPF_PROG_TYPE.STRUCT_OPS].map((type) =>
+      recorded.fake.progLoad({ type, insns, license: 'GPL' }),
+    );
+    const program = { name: 'tick', fd: fd ?? -1 };
+    expect(ops.associate(program).associate(program)).toBe(ops);
+    const { id } = ops.info();
+    expect(recorded.fake.programs.find(({ type }) => type === BPF_PROG_TYPE.SYSCALL)?.structOps?.id).toBe(id);
+    expect(() => (other.maps.get('ops') as StructOpsMap).associate(program)).toThrow(
+      'associate map "ops" with program "tick": the program is associated with another map, and stays so (EBUSY)',
+    );
+    expect(() => ops.associate({ name: 'update', fd: member ?? -1 })).toThrow(/of other types than SEC/);
+  });
+
+  it('is not associated with programs before Linux 7.0, and says so', () => {
+    using live = loaded(kernelWith());
+    const associate = () =>
+      (live.maps.get('ops') as StructOpsMap).associate({
+        name: 'tick',
+        fd: live.progs.get('ops_update')?.fd ?? -1,
+      });
+    expect(associate).toThrow(/programs are associated with struct_ops since Linux 7\.0, and this is 6\./);
+    expect(associate).toThrow(NotSupportedError);
   });
 
   it('tells how far it is', () => {

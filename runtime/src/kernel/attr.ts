@@ -144,6 +144,7 @@ export const ATTR = {
     revision: 56,
   },
   progBindMap: { prog_fd: 0, map_fd: 4 },
+  progAssocStructOps: { map_fd: 0, prog_fd: 4, flags: 8 },
   progAttach: {
     target_fd: 0,
     attach_bpf_fd: 4,
@@ -316,6 +317,11 @@ export function iterCreateAttr(link: Fd): Fields {
 
 export function progBindMapAttr(prog: Fd, map: Fd): Fields {
   return new Fields(ATTR_SIZE).u32(ATTR.progBindMap.prog_fd, prog).u32(ATTR.progBindMap.map_fd, map);
+}
+
+export function progAssocStructOpsAttr(prog: Fd, map: Fd): Fields {
+  const at = ATTR.progAssocStructOps;
+  return new Fields(ATTR_SIZE).u32(at.map_fd, map).u32(at.prog_fd, prog);
 }
 
 export function rawTracepointAttr(

@@ -183,6 +183,7 @@ type ProgCalls = Pick<
   | 'progTestRun'
   | 'progInfo'
   | 'progBindMap'
+  | 'progAssocStructOps'
   | 'progById'
   | 'btfLoad'
   | 'btfById'
@@ -212,6 +213,8 @@ export function progCalls(libc: Libc, version: number): ProgCalls {
       }
     },
     progBindMap: (prog, map) => bpf.run('PROG_BIND_MAP', attrs.progBindMapAttr(prog, map)),
+    progAssocStructOps: (prog, map) =>
+      bpf.run('PROG_ASSOC_STRUCT_OPS', attrs.progAssocStructOpsAttr(prog, map)),
     progById: (id) => bpf.open('PROG_GET_FD_BY_ID', attrs.singleAttr(id), `program id ${id}`),
     btfLoad(btf, log) {
       raiseMemlock(libc, version);

@@ -8,6 +8,8 @@ export interface ProgCalls {
   progInfo(fd: Fd): ProgInfo;
   /** BPF_PROG_BIND_MAP: keeps a map alive with a program that does not use it (since 5.10). */
   progBindMap(prog: Fd, map: Fd): void;
+  /** BPF_PROG_ASSOC_STRUCT_OPS: tells kfuncs that the program calls which struct_ops map is its own (since 7.0). */
+  progAssocStructOps(prog: Fd, map: Fd): void;
   /** The fd of a loaded program by its id; ENOENT when it is gone. */
   progById(id: number): Fd;
 }

@@ -1,6 +1,8 @@
 import { BpfError, printable } from '../errors.js';
+import type { Fd, Kernel } from '../kernel/kernel.js';
+import { errnoOf, type Reason, refusal } from '../link/attach-error.js';
 import { attachStructOps, type StructOpsLink } from '../link/struct-ops.js';
-import { BPF_F_LINK, BPF_MAP_TYPE } from '../uapi.js';
+import { BPF_F_LINK, BPF_MAP_TYPE, kernelVersion } from '../uapi.js';
 import { BpfMap, type MapHandle, type MapShape, mapKind } from './map.js';
 import { operationError } from './map-error.js';
 
@@ -50,6 +52,23 @@ export class StructOpsMap extends BpfMap {
   }
 
   /**
+   * Makes this map the one that kfuncs find which `program` calls: for subsystems of which several may be registered. Once
+   * for each program, which keeps the map; programs of SEC("struct_ops") have that of their own. As libbpf's
+   * bpf_program__assoc_struct_ops. Linux 7.0.
+   * @throws NotSupportedError on older kernels, BpfError EBUSY when the program has another map
+   */
+  associate(program: { readonly name: string; readonly fd: Fd }): this {
+    const { kernel, name } = this.handle;
+    try {
+      kernel.progAssocStructOps(program.fd, this.fd);
+    } catch (error) {
+      const head = `associate map "${printable(name)}" with program "${printable(program.name)}"`;
+      throw refusal(head, error, whyNotAssociated(kernel, error));
+    }
+    return this;
+  }
+
+  /**
    * How far the map is: `init` until its functions are written, then `ready` to be linked; without links `inuse` as long as
    * it is registered and `tobefree` while somebody still runs it after that.
    */
@@ -70,6 +89,25 @@ export class StructOpsMap extends BpfMap {
     return structOps === undefined || (flags & BPF_F_LINK) === 0
       ? undefined
       : { fd: this.fd, value: structOps.value };
+  }
+}
+
+function whyNotAssociated(kernel: Kernel, error: unknown): Reason | undefined {
+  switch (errnoOf(error)) {
+    case 'EINVAL':
+      if (kernel.version < kernelVersion(7, 0)) {
+        return {
+          why: `programs are associated with struct_ops since Linux 7.0, and this is ${printable(kernel.release)}`,
+          unsupported: { feature: 'association of programs with struct_ops', since: '7.0' },
+        };
+      }
+      return {
+        why: 'the kernel takes programs of other types than SEC("struct_ops"), which have a map of their own',
+      };
+    case 'EBUSY':
+      return { why: 'the program is associated with another map, and stays so' };
+    default:
+      return undefined;
   }
 }
 

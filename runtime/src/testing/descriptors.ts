@@ -17,6 +17,8 @@ export interface FakeProgram {
   /** Maps whose descriptors its instructions hold, and those bound to it. */
   readonly maps: FakeMap[];
   readonly attachBtfId: number;
+  /** The struct_ops map that kfuncs find when it calls them. */
+  structOps?: FakeMap;
 }
 
 /** One attachment, of whichever sort. It is in `kernel.links` while it lasts. */

@@ -15,7 +15,7 @@ import type {
   TestRunResult,
   VerifierLog,
 } from '../kernel/kernel.js';
-import { BPF_ATTACH_TYPE, kernelVersion } from '../uapi.js';
+import { BPF_ATTACH_TYPE, BPF_MAP_TYPE, BPF_PROG_TYPE, kernelVersion } from '../uapi.js';
 import type { FakeProgram } from './descriptors.js';
 import { bytesOf, FakeFile } from './fake-files.js';
 import { FakeInsnArray } from './fake-insn-array.js';
@@ -94,6 +94,19 @@ export abstract class FakeCalls extends FakeMapCalls implements Kernel {
     if (this.version < kernelVersion(5, 10)) throw refusal('bpf(BPF_PROG_BIND_MAP)', 'EINVAL');
     const bound = this.mapOf(map, 'PROG_BIND_MAP');
     if (!program.maps.includes(bound)) program.maps.push(bound);
+  }
+
+  progAssocStructOps(prog: Fd, map: Fd): void {
+    const syscall = 'bpf(BPF_PROG_ASSOC_STRUCT_OPS)';
+    const { program } = this.descriptors.get(prog, 'program', syscall);
+    this.enter('progAssocStructOps', program.name);
+    const structOps = this.mapOf(map, 'PROG_ASSOC_STRUCT_OPS');
+    if (this.version < kernelVersion(7, 0)) throw refusal(syscall, 'EINVAL');
+    if (program.type === BPF_PROG_TYPE.STRUCT_OPS || structOps.type !== BPF_MAP_TYPE.STRUCT_OPS) {
+      throw refusal(syscall, 'EINVAL');
+    }
+    if (program.structOps !== undefined && program.structOps !== structOps) throw refusal(syscall, 'EBUSY');
+    program.structOps = structOps;
   }
 
   progById(id: number): Fd {

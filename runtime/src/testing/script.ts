@@ -122,6 +122,7 @@ const commands: Readonly<Partial<Record<keyof Kernel, string>>> = {
   pin: 'OBJ_PIN',
   pinned: 'OBJ_GET',
   progBindMap: 'PROG_BIND_MAP',
+  progAssocStructOps: 'PROG_ASSOC_STRUCT_OPS',
 };
 const others: Readonly<Partial<Record<keyof Kernel, string>>> = {
   readFile: 'open',
