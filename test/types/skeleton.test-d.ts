@@ -206,7 +206,7 @@ export function values(): void {
   is<Counters['packets'], number>(true);
   is<Counters['pointer'], bigint>(true);
   // @ts-expect-error a bigint where --u64 number was asked for
-  Counters.write(view, 0, { packets: 1n, drift: 1, part: 1, pointer: 0n });
+  Counters.write(view, 0, { packets: 1n, drift: 1, part: 1, pointer: 0n, far: 0n, far_bits: 0n });
 }
 
 /** Each kind is attached to what it is for. */

@@ -91,8 +91,12 @@ describe('variables before load()', () => {
   it('take all of a value or nothing', () => {
     using open = live_globals.open();
     const { weights } = open.data;
-    expect(message(() => (open.data.weights = [9, 9]))).toBe('an array of 3 elements was given 2');
-    expect(message(() => (open.bss.counts = [1n, 2n, 3n, 4] as unknown as bigint[]))).toMatch(/BigInt/);
+    expect(message(() => (open.data.weights = [9, 9]))).toBe(
+      'set data.weights: an array of 3 elements was given 2',
+    );
+    expect(message(() => (open.bss.counts = [1n, 2n, 3n, 4] as unknown as bigint[]))).toBe(
+      'set bss.counts[3]: 4 is a number, and has to be a bigint: 4n',
+    );
     expect([[...weights], [...open.bss.counts]]).toEqual([
       [1, 2, 3],
       [0n, 0n, 0n, 0n],
@@ -336,7 +340,9 @@ describe('the last array of a section', () => {
     expect(contents('.bss.slots')[40]).toBe(5);
     expect(snapshot(skel.bss_slots).slots).toHaveLength(3);
     skel.data_samples.samples = [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n];
-    expect(message(() => (skel.data_samples.samples = [1n]))).toBe('an array of 8 elements was given 1');
+    expect(message(() => (skel.data_samples.samples = [1n]))).toBe(
+      'set data_samples.samples: an array of 8 elements was given 1',
+    );
   });
 
   it('keeps its contents, and open() starts anew', () => {

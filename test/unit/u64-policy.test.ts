@@ -33,13 +33,17 @@ describe('a skeleton made with --u64 number', () => {
     expect(skel.maps.m.get(1)).toEqual(counters(7));
     for (const wrong of [beyond, 0.5, Number.NaN]) {
       const sentence = `${wrong} is not an integer that a number holds exactly`;
-      expect(message(() => (skel.bss.total = wrong))).toBe(sentence);
-      expect(message(() => skel.maps.m.set(1, counters(wrong)))).toBe(sentence);
+      expect(message(() => (skel.bss.total = wrong))).toBe(`set bss.total: ${sentence}`);
+      expect(message(() => skel.maps.m.set(1, counters(wrong)))).toBe(
+        `value of map "m": packets: ${sentence}`,
+      );
     }
     const negative = '-1 is negative, and what it is stored in has no sign';
-    expect(message(() => (skel.bss.total = -1))).toBe(negative);
-    expect(message(() => skel.maps.m.set(1, counters(-1)))).toBe(negative);
-    expect(message(() => skel.maps.m.set(1, { ...counters(1), part: -1 }))).toBe(negative);
+    expect(message(() => (skel.bss.total = -1))).toBe(`set bss.total: ${negative}`);
+    expect(message(() => skel.maps.m.set(1, counters(-1)))).toBe(`value of map "m": packets: ${negative}`);
+    expect(message(() => skel.maps.m.set(1, { ...counters(1), part: -1 }))).toBe(
+      `value of map "m": part: ${negative}`,
+    );
     expect([skel.bss.total, skel.maps.m.get(1)?.packets]).toEqual([beyond - 2, 7]);
   });
 
@@ -59,7 +63,7 @@ describe('a skeleton made with --u64 number', () => {
     new DataView(value.buffer).setBigUint64(8, 2n ** 53n, true);
     kernel.map('.bss').update(new Uint8Array(4), value, 0n);
     expect(message(() => skel.bss.total)).toBe(
-      '9007199254740992 does not fit a number exactly; generate the skeleton with --u64 bigint to read it',
+      'read bss.total: 9007199254740992 does not fit a number exactly; generate the skeleton with --u64 bigint to read it',
     );
   });
 

@@ -115,7 +115,7 @@ function variablesOf({ ident, map, globals }: GlobalSection, size: () => number,
       Object.fromEntries(
         Object.entries(fields).map(([name, { offset, codec, room }]) => [
           name,
-          readAt({ backing, path: name, codec, offset, room }),
+          readAt({ backing, path: `${ident}.${name}`, codec, offset, room }),
         ]),
       ),
     write: () => undefined,

@@ -38,7 +38,11 @@ export abstract class IndexedMap<V> extends BpfMap implements Iterable<V> {
   /** @throws BpfError ERR_BPF_RANGE when there is no such index. */
   get(index: number, options?: GetOptions): V {
     this.#lookup(index, options);
-    return this.#value.read(this.#valueView, 0, this.#valueBytes.length);
+    try {
+      return this.#value.read(this.#valueView, 0, this.#valueBytes.length);
+    } catch (error) {
+      throw operationError(this.handle, error, 'read');
+    }
   }
 
   /** The bytes of an element, a copy: what a type does not show (padding, text after its NUL) included. */

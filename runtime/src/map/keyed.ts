@@ -166,7 +166,11 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   }
 
   #read(): V {
-    return this.#value.read(this.#valueView, 0, this.#valueBytes.length);
+    try {
+      return this.#value.read(this.#valueView, 0, this.#valueBytes.length);
+    } catch (error) {
+      throw operationError(this.handle, error, 'read');
+    }
   }
 
   #update(key: K, options: SetOptions): void {

@@ -1,5 +1,7 @@
 import { readArray, writeArray } from '../codec/array.js';
 import type { Codec } from '../codec/codec.js';
+import { refusal } from '../codec/refusal.js';
+import { BpfError, isBpfError, printable } from '../errors.js';
 import { briefRoomFor, putWords, roomFor, takeWords } from './words.js';
 
 /** The bytes behind live values: the image of a section before load(), the section itself afterwards. */
@@ -40,10 +42,21 @@ export function readAt(place: Place): unknown {
   const { backing, offset } = place;
   const view = backing.view();
   const size = roomOf(place);
-  if (!backing.shared) return decode(place, view, offset, size);
+  if (!backing.shared) return decoded(place, view, offset, size);
   const copy = briefRoomFor(view, offset, size);
   takeWords(view, offset, size, copy);
-  return decode(place, copy.view, copy.offset, size);
+  return decoded(place, copy.view, copy.offset, size);
+}
+
+function decoded(place: Place, view: DataView, offset: number, size: number): unknown {
+  try {
+    return decode(place, view, offset, size);
+  } catch (error) {
+    const what = `read ${printable(place.path)}`;
+    // A variable of a section may have said so itself.
+    if (!isBpfError(error) || error.message.startsWith(`${what}.`)) throw error;
+    throw new BpfError(error.code, `${what}: ${error.message}`, { cause: error });
+  }
 }
 
 function decode(place: Place, view: DataView, offset: number, size: number): unknown {
@@ -54,18 +67,28 @@ function decode(place: Place, view: DataView, offset: number, size: number): unk
 
 /** Writes a value, all of it or nothing: one that does not fit its type changes nothing. Padding keeps what it has. */
 export function writeAt(place: Place, value: unknown): void {
-  const { backing, path, codec, offset } = place;
+  const { backing, path, offset } = place;
   backing.assertWritable(path);
   const view = backing.view();
   const size = roomOf(place);
   // Not the brief one for what may be live: encoding it reads other values.
   const copy = typeof value === 'object' ? roomFor(view, offset, size) : briefRoomFor(view, offset, size);
   takeWords(view, offset, size, copy);
-  if (codec.element !== undefined && place.room !== undefined && Array.isArray(value)) {
-    writeArray(copy.view, copy.offset, codec.element, lengthOf(place), value);
-  } else {
-    codec.write(copy.view, copy.offset, value);
+  try {
+    encode(place, copy, value);
+  } catch (error) {
+    const where = (inside: string) => `set ${path}${/^(\[|$)/.test(inside) ? '' : '.'}${inside}`;
+    throw refusal(where, error, value, (again) => encode(place, copy, again));
   }
   putWords(view, offset, size, copy);
   backing.flush();
+}
+
+function encode(place: Place, { view, offset }: { view: DataView; offset: number }, value: unknown): void {
+  const { codec, room } = place;
+  if (codec.element !== undefined && room !== undefined && Array.isArray(value)) {
+    writeArray(view, offset, codec.element, lengthOf(place), value);
+  } else {
+    codec.write(view, offset, value);
+  }
 }

@@ -1,4 +1,5 @@
 import type { Codec } from '../codec/codec.js';
+import { explained } from '../codec/refusal.js';
 import { BpfError } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
@@ -12,7 +13,7 @@ export function keyCodec(handle: MapHandle, codec: Codec<unknown> | undefined): 
   const what = `key of ${mapText(handle)}`;
   if (codec === undefined) return raw(handle.keySize, what);
   if (codec.size !== handle.keySize) throw misfit(what, codec.size, handle.keySize);
-  return codec;
+  return explained(codec, what);
 }
 
 /**
@@ -23,7 +24,7 @@ export function valueCodec(handle: MapHandle, codec: Codec<unknown> | undefined)
   const what = `value of ${mapText(handle)}`;
   if (codec === undefined) return raw(handle.valueSize, what);
   if (codec.size > handle.valueSize) throw misfit(what, codec.size, handle.valueSize);
-  return codec;
+  return explained(codec, what);
 }
 
 /**

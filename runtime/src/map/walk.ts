@@ -25,8 +25,23 @@ export function* walk<T>(handle: MapHandle, valueBytes: number, make: MakeEntry<
         if (seen.full) return;
         if (!seen.add(bytesOf(batches.keys).subarray(keyOffset, keyOffset + handle.keySize))) continue;
       }
-      yield make(batches.keys, keyOffset, batches.values, i * valueBytes);
+      yield entryOf(handle, make, batches.keys, keyOffset, batches.values, i * valueBytes);
     }
+  }
+}
+
+function entryOf<T>(
+  handle: MapHandle,
+  make: MakeEntry<T>,
+  keys: DataView,
+  keyOffset: number,
+  values: DataView,
+  valueOffset: number,
+): T {
+  try {
+    return make(keys, keyOffset, values, valueOffset);
+  } catch (error) {
+    throw operationError(handle, error, 'read');
   }
 }
 
@@ -137,7 +152,7 @@ function* walkByKey<T>(handle: MapHandle, valueBytes: number, make: MakeEntry<T>
   const values = new DataView(new ArrayBuffer(valueBytes));
   for (const key of rawKeys(handle)) {
     const found = handle.kernel.mapLookup(handle.fd(), key, bytesOf(values));
-    if (found) yield make(new DataView(key.buffer), 0, values, 0);
+    if (found) yield entryOf(handle, make, new DataView(key.buffer), 0, values, 0);
   }
 }
 
