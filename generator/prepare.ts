@@ -5,6 +5,7 @@ import handlebars from 'handlebars';
 import { rolldown } from 'rolldown';
 import { loadBundle, storeCode } from './bundle.js';
 import { templateOptions, templateSources } from './render.js';
+import { version } from './version.js';
 
 // The last step of the build: everything a plain `bpfskel gen` needs, in one file. Finding and loading a hundred small
 // modules takes Node longer than starting itself. The templates come along as code, without Handlebars' compiler, and
@@ -21,16 +22,19 @@ const bundle = await rolldown({
   resolve: { alias: { '@bpfskel/runtime/inspect': dist('../runtime/dist/inspect.js') } },
   plugins: [
     {
-      name: 'kind-tables',
+      name: 'what-is-known-now',
       load: (id) => {
+        if (/[\\/]dist[\\/]version\.js$/.test(id))
+          return `export const version = ${JSON.stringify(version)};`;
         if (/runtime[\\/]dist[\\/]program[\\/]kinds\.js$/.test(id)) return programTable();
         return /runtime[\\/]dist[\\/]map[\\/]kinds\.js$/.test(id) ? mapTable() : null;
       },
     },
   ],
 });
-await bundle.write({ file: dist('./gen-bundle.cjs'), format: 'cjs', minify: true });
+const { output } = await bundle.generate({ format: 'cjs', minify: true });
 await bundle.close();
+writeFileSync(dist('./gen-bundle.cjs'), ascii(output[0].code));
 rmSync(entry);
 storeCompiledCode();
 
@@ -38,6 +42,11 @@ storeCompiledCode();
 const command = await rolldown({ input: dist('./cli.js'), platform: 'node', external: './run.js' });
 await command.write({ file: dist('./bpfskel.cjs'), format: 'cjs', comments: { jsdoc: false } });
 await command.close();
+
+/** V8 keeps a text with one other character in two bytes each. */
+function ascii(code: string): string {
+  return code.replace(/[^\0-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
 
 /** What V8 makes of the bundle while it generates a skeleton. Other builds of Node ignore it. */
 function storeCompiledCode(): void {
