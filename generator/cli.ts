@@ -2,7 +2,7 @@
 // The build makes bpfskel.cjs of this (prepare.ts): starting a module takes Node 10 ms longer than a CommonJS file.
 import { statSync } from 'node:fs';
 import module from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { loadBundle } from './bundle.js';
 
 // Where Node can keep compiled modules (22.1), starting takes less time.
@@ -39,5 +39,5 @@ function modified(name: string): number | undefined {
 }
 
 function file(name: string): string {
-  return fileURLToPath(new URL(name, import.meta.url));
+  return join(import.meta.dirname, name);
 }

@@ -19,6 +19,9 @@ export function plainGen(args: readonly string[]): number | undefined {
 
 /** The arguments behind `gen`, or undefined when they are not plain. */
 export function plainGenArguments(args: readonly string[]): GenArguments | undefined {
+  const [only = ''] = args;
+  // Needs no parser, whose first use takes as long as that of a small object.
+  if (args.length === 1 && /^[^-]/.test(only)) return { object: only };
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
