@@ -11,6 +11,8 @@ import { version } from './version.js';
 // modules takes Node longer than starting itself. The templates come along as code, without Handlebars' compiler, and
 // the kinds of maps and programs as tables of their names, without the classes.
 
+/** Objects that together have what most objects have, so that little is left to compile for another. */
+const samples = ['../examples/execsnoop/execsnoop_kern.o', '../examples/agent/agent_kern.o'];
 const dist = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const entry = dist('./gen-entry.js');
 writeFileSync(entry, entrySource());
@@ -48,14 +50,15 @@ function ascii(code: string): string {
   return code.replace(/[^\0-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** What V8 makes of the bundle while it generates a skeleton. Other builds of Node ignore it. */
+/** What V8 makes of the bundle while it generates skeletons. Other builds of Node ignore it. */
 function storeCompiledCode(): void {
   const cache = dist('./gen-bundle.cache');
   rmSync(cache, { force: true });
   const { bundle, script } = loadBundle(dist('./gen-bundle.cjs'), cache);
-  const sample = dist('../examples/execsnoop/execsnoop_kern.o');
   const output = dist('./sample.skel.ts');
-  if (bundle.plainGen([sample, '-o', output]) !== 0) throw new Error(`no skeleton of ${sample}`);
+  for (const sample of samples.map(dist)) {
+    if (bundle.plainGen([sample, '-o', output]) !== 0) throw new Error(`no skeleton of ${sample}`);
+  }
   rmSync(output);
   storeCode(script, cache);
 }
