@@ -11,7 +11,8 @@ if ('enableCompileCache' in module && typeof module.enableCompileCache === 'func
 
 const args = process.argv.slice(2);
 const status = genStatus();
-if (status !== undefined) process.exitCode = status;
+// All is written. What ends by itself gives back its memory first, piece by piece.
+if (status !== undefined) process.exit(status);
 else {
   import('./run.js')
     .then(({ run }) => run(args))
