@@ -147,7 +147,7 @@ mapContract({
       kernel.close(fd);
       map.clear();
       expect(map.delete(0)).toBe(false);
-      expect(() => map.set(0, `${cgroup}/none`)).toThrow(/none.*\(ENOENT\)$/);
+      expect(() => map.set(0, `${cgroup}/none`)).toThrow(/^use a path with map "table": .*none.*\(ENOENT\)$/);
     },
   },
 });
@@ -300,17 +300,23 @@ mapContract({
 mapContract({
   type: 'CPUMAP',
   shape: cpumap(),
-  attributes: { valueSize: 8, maxEntries: kernel.possibleCpus() },
+  attributes: { valueSize: 8, maxEntries: kernel.possibleCpus() + 1 },
   put: (map) => map.set(0, { qsize: 192 }),
   see: (map) => [map.get(0), map.has(0), map.size],
   shown: [{ qsize: 192, programId: undefined }, true, 1],
   refuse: (map) => map.set(0, { qsize: 20_000 }),
-  refusal: /^set 0 of map "table": .*\(EOVERFLOW\)$/,
+  refusal: /^set 0 of map "table": a queue has room for 16384 packets at most, and 20000 .* \(EOVERFLOW\)$/,
   more: {
     'runs a program on a CPU': (map) => {
       using program = xdpProgram(BPF_ATTACH_TYPE.XDP_CPUMAP);
       map.set(0, { qsize: 64, program });
       expect(map.get(0)).toEqual({ qsize: 64, programId: kernel.progInfo(program.fd).id });
+    },
+    'knows which CPUs there may be': (map) => {
+      map.set(0, { qsize: 64 });
+      expect(() => map.set(kernel.possibleCpus(), { qsize: 64 })).toThrow(
+        /no possible CPU|indexes are the integers/,
+      );
     },
     'forgets what is deleted': (map) => {
       map.set(0, { qsize: 64 });

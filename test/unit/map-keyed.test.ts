@@ -1,5 +1,7 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { hash } from '../../runtime/src/map/hash.js';
+import { type HashMap, hash } from '../../runtime/src/map/hash.js';
+import { mapKindOf } from '../../runtime/src/map/kinds.js';
 import { lruHash } from '../../runtime/src/map/lru-hash.js';
 import { lruPercpuHash } from '../../runtime/src/map/lru-percpu-hash.js';
 import type { MapShape } from '../../runtime/src/map/map.js';
@@ -304,5 +306,47 @@ describe('the value of one CPU', () => {
       }),
     );
     expect(map.get(7)).toEqual([10, 11, 12]);
+  });
+});
+
+describe('a hash map without types', () => {
+  const open = () => liveMap(fakeKernel(), hash(u32, Sample), { ...attributes }).handle;
+  const map = () =>
+    mapKindOf(BPF_MAP_TYPE.HASH).open(open(), undefined, undefined) as HashMap<unknown, unknown>;
+  const value = new Uint8Array(16);
+
+  it.each([
+    ['abcd', 'text'],
+    [5, 'a number'],
+    [5n, 'a bigint'],
+    [[1, 2, 3, 4], 'an array'],
+    [Uint32Array.of(1, 2, 3, 4), 'an object'],
+    [null, 'null'],
+    [undefined, 'undefined'],
+  ])('refuses %s, of which it would write zeros', (key, given) => {
+    const sentence = `key of map "stats": takes 4 bytes in a Uint8Array, and ${given} was given`;
+    expect(() => map().set(key, value)).toThrow(sentence);
+    expect(() => map().get(key)).toThrow(expect.objectContaining({ code: 'ERR_BPF_ARGUMENT' }));
+    expect(() => map().set(new Uint8Array(4), key)).toThrow(
+      /^value of map "stats": takes 16 bytes in a Uint8Array/,
+    );
+  });
+
+  it('takes bytes of another realm', () => {
+    const foreign: unknown = runInNewContext('new Uint8Array([1, 2, 3, 4])');
+    expect(foreign).not.toBeInstanceOf(Uint8Array);
+    expect(
+      map()
+        .set(foreign, value)
+        .has(Buffer.from([1, 2, 3, 4])),
+    ).toBe(true);
+  });
+
+  it('knows no flag but two', () => {
+    const options = { flag: 'new' } as unknown as { flag: 'create' };
+    expect(() => map().set(new Uint8Array(4), value, options)).toThrow(
+      "\"new\" is no flag of set(); there are 'create' and 'exist'",
+    );
+    expect(() => map().set(new Uint8Array(4), value, { flag: 'toString' as 'create' })).toThrow(/is no flag/);
   });
 });

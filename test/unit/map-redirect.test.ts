@@ -1,8 +1,10 @@
+import { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { cgroupArray } from '../../runtime/src/map/cgroup-array.js';
 import { cpumap } from '../../runtime/src/map/cpumap.js';
 import { devmap } from '../../runtime/src/map/devmap.js';
 import { devmapHash } from '../../runtime/src/map/devmap-hash.js';
+import type { HasFd } from '../../runtime/src/map/holder.js';
 import { sockhash } from '../../runtime/src/map/sockhash.js';
 import { sockmap } from '../../runtime/src/map/sockmap.js';
 import { xskmap } from '../../runtime/src/map/xskmap.js';
@@ -71,6 +73,9 @@ describe('a CPU map', () => {
     expect([map.has(0), map.get(0), map.delete(1), map.delete(1)]).toEqual([false, undefined, true, false]);
     map.clear();
     expect([...map]).toEqual([]);
+    expect(() => map.set(0, { qsize: 1, program: {} as HasFd })).toThrow(
+      /takes a descriptor, or an object whose fd is one/,
+    );
     expect(() => map.set(4, { qsize: 1 })).toThrow(
       'use index 4 of map "targets": its indexes are the integers from 0 to 3',
     );
@@ -78,6 +83,15 @@ describe('a CPU map', () => {
 });
 
 describe('maps of descriptors', () => {
+  it('refuse what has no descriptor, as sockets of Node', () => {
+    const { map } = liveMap(fakeKernel(), sockmap(), { ...attributes, type: BPF_MAP_TYPE.SOCKMAP });
+    for (const socket of [new Socket(), undefined, null, 'socket', {}, 1.5]) {
+      expect(() => map.set(1, socket as unknown as HasFd)).toThrow(
+        'put something into map "targets": it takes a descriptor, or an object whose fd is one; sockets of Node do not tell theirs',
+      );
+    }
+  });
+
   it('take sockets, by number and by key', () => {
     const kernel = fakeKernel();
     const { map } = liveMap(kernel, sockmap(), { ...attributes, type: BPF_MAP_TYPE.SOCKMAP });

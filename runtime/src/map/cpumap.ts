@@ -1,8 +1,10 @@
+import { refusal } from '../link/attach-error.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
 import { count } from './count.js';
 import { Elements } from './elements.js';
 import type { HasFd } from './holder.js';
 import { BpfMap, type MapHandle, type MapShape, mapKind } from './map.js';
+import { hasCode, mapText } from './map-error.js';
 import { programFd, type RedirectValue, redirectValue } from './redirect.js';
 import { indexKey } from './word.js';
 
@@ -52,11 +54,25 @@ export class CpuMap extends BpfMap implements Iterable<[number, MappedCpu]> {
    *   not of `SEC("xdp/cpumap")`, ERR_BPF_LAYOUT when the map's values have no room for a program
    */
   set(cpu: number, { qsize, program }: CpuTarget): this {
-    this.#elements.set(cpu, {
-      number: qsize,
-      program: programFd(this.handle, program, 'bpf_cpumap_val'),
-    });
+    const value = { number: qsize, program: programFd(this.handle, program, 'bpf_cpumap_val') };
+    try {
+      this.#elements.set(cpu, value);
+    } catch (error) {
+      throw this.#explained(cpu, qsize, error);
+    }
     return this;
+  }
+
+  #explained(cpu: number, qsize: number, error: unknown): unknown {
+    const head = `set ${cpu} of ${mapText(this.handle)}`;
+    if (hasCode(error, 'ENODEV')) {
+      const why = `it is no possible CPU; those are the integers from 0 to ${this.handle.kernel.possibleCpus() - 1}`;
+      return refusal(head, error, { why });
+    }
+    if (!hasCode(error, 'EOVERFLOW')) return error;
+    return refusal(head, error, {
+      why: `a queue has room for 16384 packets at most, and ${qsize} were asked for`,
+    });
   }
 
   /** Removes a CPU: what is redirected to it is dropped. False when it was not there. */

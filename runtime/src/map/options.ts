@@ -1,3 +1,4 @@
+import { BpfError, printable } from '../errors.js';
 import { BPF_ANY, BPF_EXIST, BPF_F_LOCK, BPF_NOEXIST } from '../uapi.js';
 
 /** How a value is read. */
@@ -17,8 +18,18 @@ export function getFlags({ lock }: GetOptions): bigint {
   return lock === true ? BPF_F_LOCK : BPF_ANY;
 }
 
+// Callers in JavaScript may ask for something else.
+const flags: ReadonlyMap<string, bigint> = new Map([
+  ['create', BPF_NOEXIST],
+  ['exist', BPF_EXIST],
+]);
+
 /** `flags` of an update. */
 export function setFlags({ flag, lock }: SetOptions): bigint {
-  const wanted = flag === undefined ? BPF_ANY : flag === 'create' ? BPF_NOEXIST : BPF_EXIST;
+  const wanted = flag === undefined ? BPF_ANY : flags.get(flag);
+  if (wanted === undefined) {
+    const given = printable(String(flag));
+    throw new BpfError('ERR_BPF_ARGUMENT', `"${given}" is no flag of set(); there are 'create' and 'exist'`);
+  }
   return lock === true ? wanted | BPF_F_LOCK : wanted;
 }

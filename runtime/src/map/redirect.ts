@@ -34,7 +34,7 @@ export function redirectValue({ valueSize, kernel: { littleEndian } }: MapHandle
 /** The descriptor of a program that goes into such a value, 0 for none. `struct` names its type in C. */
 export function programFd(handle: MapHandle, program: HasFd | undefined, struct: string): number {
   if (program === undefined) return 0;
-  if (handle.valueSize >= 8) return fdOf(program);
+  if (handle.valueSize >= 8) return fdOf(handle, program);
   throw new BpfError(
     'ERR_BPF_LAYOUT',
     `set a program in ${mapText(handle)}: its values have ${handle.valueSize} bytes, and 8 with a program; declare it with __type(value, struct ${struct})`,

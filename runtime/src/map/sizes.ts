@@ -6,7 +6,7 @@ import { BPF_MAP_TYPE } from '../uapi.js';
 import type { MapHandle } from './map.js';
 import { mapText } from './map-error.js';
 import { perCpuStride } from './per-cpu.js';
-import { raw } from './raw.js';
+import { assertBytes, raw } from './raw.js';
 
 /** The codec of a map's keys: the skeleton's, once it fits, or raw bytes. */
 export function keyCodec(handle: MapHandle, codec: Codec<unknown> | undefined): Codec<unknown> {
@@ -39,6 +39,7 @@ export function rawValue(handle: MapHandle, size: number): Codec<Uint8Array> {
   return {
     ...plain,
     write(view, offset, value) {
+      assertBytes(value, size, what);
       if (value.length !== size) {
         throw new BpfError(
           'ERR_BPF_LAYOUT',

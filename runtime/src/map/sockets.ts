@@ -24,7 +24,7 @@ export abstract class SocketMap<K> extends BpfMap {
    * @throws BpfError EOPNOTSUPP or EINVAL when the kernel does not take sockets of its protocol or state
    */
   set(key: K, socket: HasFd, options?: SetOptions): this {
-    this.elements.set(key, BigInt(fdOf(socket)), options);
+    this.elements.set(key, BigInt(fdOf(this.handle, socket)), options);
     return this;
   }
 

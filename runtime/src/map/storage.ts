@@ -60,6 +60,6 @@ export abstract class PathStorage<V> extends LocalStorage<string | HasFd, V> {
 /** Storage of what only its holder can name. */
 export abstract class HolderStorage<V> extends LocalStorage<HasFd, V> {
   protected override withOwner<T>(owner: HasFd, use: (fd: Fd) => T): T {
-    return use(fdOf(owner));
+    return use(fdOf(this.handle, owner));
   }
 }

@@ -26,7 +26,7 @@ export class XskMap extends BpfMap {
    * @throws BpfError EOPNOTSUPP when it is no AF_XDP socket, or has no ring to receive or send with yet
    */
   set(index: number, socket: HasFd, options?: SetOptions): this {
-    this.#elements.set(index, fdOf(socket), options);
+    this.#elements.set(index, fdOf(this.handle, socket), options);
     return this;
   }
 
