@@ -131,7 +131,8 @@ mapContract({
   see: (map) => [map.get(cgroup), map.get(join(folder, 'cgroup'))],
   shown: [7n, undefined],
   refuse: (map) => map.set(folder, 7n),
-  refusal: /^set "\S+" of map "table": .*\((EBADF|EINVAL)\)$/,
+  refusal:
+    /^use map "table": \S+ is not a cgroup of version 2 \((EBADF|EINVAL)\)\. The cgroups of version 2 are below/,
   more: { 'forgets what is deleted': (map) => expect(map.set(cgroup, 1n).delete(cgroup)).toBe(true) },
 });
 

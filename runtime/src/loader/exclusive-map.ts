@@ -1,7 +1,8 @@
 import { BpfError, printable } from '../errors.js';
 import { type Insns, LD_IMM64, PseudoLoad } from '../insn.js';
 import type { AssembledProgram } from './assemble.js';
-import type { OpenObject, OpenProgram } from './open-object.js';
+import type { OpenObject } from './open-object.js';
+import type { OpenProgram } from './open-program.js';
 import { type AddressContext, downgradeHelpers, resolveAddresses } from './program-addresses.js';
 import { sha256 } from './sha256.js';
 

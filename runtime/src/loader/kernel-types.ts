@@ -9,7 +9,7 @@ import type { FunctionSpec, ObjectSpec } from '../object/spec.js';
 import { findAttachTarget } from '../program/attach-target.js';
 import { BPF_PROG_TYPE } from '../uapi.js';
 import { kernelBtf, type ModuleBtf, moduleBtfs, userBtf } from './kernel-btf.js';
-import type { OpenProgram, ProgramTarget } from './open-object.js';
+import type { OpenProgram, ProgramTarget } from './open-program.js';
 
 /** A module of the kernel whose types a program refers to. */
 export interface ModuleFd {

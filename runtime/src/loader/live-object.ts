@@ -12,7 +12,7 @@ import {
   attachEach,
   checkOptional,
 } from './attach-report.js';
-import type { OpenProgram } from './open-object.js';
+import type { OpenProgram } from './open-program.js';
 
 /** A loaded program with the choice made for it before load. */
 export interface LiveProgram {

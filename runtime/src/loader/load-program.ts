@@ -10,7 +10,8 @@ import type { CreatedMap } from './created-map.js';
 import { debugInfo, sourceLines } from './debug-info.js';
 import { btfFunc, expectedAttachType, progName, supports, uprobeMultiLink } from './features.js';
 import type { AttachTarget } from './kernel-types.js';
-import type { OpenMap, OpenProgram } from './open-object.js';
+import type { OpenMap } from './open-object.js';
+import type { OpenProgram } from './open-program.js';
 import {
   type AddressContext,
   downgradeHelpers,

@@ -1,6 +1,6 @@
 import type { Fd } from '../kernel/kernel.js';
 import type { AttachTarget } from './kernel-types.js';
-import type { OpenProgram } from './open-object.js';
+import type { OpenProgram } from './open-program.js';
 
 /** A program the kernel took. */
 export interface LoadedProgram {

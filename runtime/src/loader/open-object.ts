@@ -1,10 +1,8 @@
 import { BpfError, printable } from '../errors.js';
-import type { Fd } from '../kernel/kernel.js';
-import type { MapSpec, ObjectSpec, ProgramSpec } from '../object/spec.js';
+import type { MapSpec, ObjectSpec } from '../object/spec.js';
 import { inspect, type Print, printed } from '../printed.js';
-import { kindOf, type SectionMeaning } from '../program/kinds.js';
-import type { Program } from '../program/program.js';
 import { BPF_MAP_TYPE, BPF_PROG_TYPE } from '../uapi.js';
+import { OpenProgram } from './open-program.js';
 import { resizedSpec } from './resized-section.js';
 
 /** One map of an object that is not in the kernel yet: what can still be changed about it. */
@@ -233,78 +231,6 @@ function zeros(bytes: number, name: string): Uint8Array {
     throw new BpfError('ERR_BPF_TOO_BIG', `no memory for the ${bytes} bytes of "${printable(name)}"`, {
       cause,
     });
-  }
-}
-
-/** A function of a program that is loaded. */
-export interface ProgramTarget {
-  /** The program, or a descriptor of it. */
-  readonly program: Program | Fd;
-  /** A global function of the program; absent for the one that SEC() names. */
-  readonly function?: string;
-}
-
-/** One program of an object that is not in the kernel yet. */
-export class OpenProgram {
-  readonly spec: ProgramSpec;
-  /** What SEC() means; undefined for a section no kind claims. */
-  readonly meaning: SectionMeaning | undefined;
-  readonly #owner: OpenObject;
-  #autoload: boolean;
-  #autoattach = true;
-  #attachTarget: ProgramTarget | undefined;
-
-  constructor(owner: OpenObject, spec: ProgramSpec) {
-    this.#owner = owner;
-    this.spec = spec;
-    this.meaning = kindOf(spec.sec);
-    this.#autoload = spec.autoload;
-  }
-
-  get name(): string {
-    return this.spec.name;
-  }
-
-  get section(): string {
-    return this.spec.sec;
-  }
-
-  /** False leaves the program out of load(). Starts false for `SEC("?...")`. */
-  get autoload(): boolean {
-    return this.#autoload;
-  }
-
-  set autoload(load: boolean) {
-    this.#owner.assertOpen(`set autoload of program "${printable(this.name)}"`);
-    this.#autoload = load;
-  }
-
-  /**
-   * Another program to attach to instead of the kernel, for `freplace`, and `fentry` and `fexit` of programs. Its
-   * function is the one that SEC() names unless `function` says otherwise. Linux 5.5; freplace 5.6.
-   */
-  get attachTarget(): ProgramTarget | undefined {
-    return this.#attachTarget;
-  }
-
-  set attachTarget(target: ProgramTarget | undefined) {
-    this.#owner.assertOpen(`set attachTarget of program "${printable(this.name)}"`);
-    this.#attachTarget = target;
-  }
-
-  /** False leaves the program out of `attach()`. */
-  get autoattach(): boolean {
-    return this.#autoattach;
-  }
-
-  set autoattach(attach: boolean) {
-    this.#owner.assertOpen(`set autoattach of program "${printable(this.name)}"`);
-    this.#autoattach = attach;
-  }
-
-  [inspect](depth: number, options: object, print: Print): string {
-    const { name, section, autoload } = this;
-    return printed(this, name, { name, section, autoload }, depth, options, print);
   }
 }
 

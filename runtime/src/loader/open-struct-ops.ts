@@ -2,7 +2,8 @@ import type { Codec, CodecField } from '../codec/codec.js';
 import type { Callback, Description, GlobalValue } from '../codegen/description.js';
 import { BpfError, printable } from '../errors.js';
 import { LiveStruct } from '../map/live-value.js';
-import type { OpenMap, OpenObject, OpenProgram } from './open-object.js';
+import type { OpenMap, OpenObject } from './open-object.js';
+import type { OpenProgram } from './open-program.js';
 
 type Members = NonNullable<Description['structOps']>[string];
 

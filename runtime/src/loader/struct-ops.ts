@@ -8,7 +8,8 @@ import { BPF_PROG_TYPE } from '../uapi.js';
 import type { AttachTarget, FoundType, KernelTypes, ModuleFd } from './kernel-types.js';
 import type { LoadedProgram } from './loaded-program.js';
 import type { StructOpsValue } from './map-attributes.js';
-import type { OpenMap, OpenObject, OpenProgram } from './open-object.js';
+import type { OpenMap, OpenObject } from './open-object.js';
+import type { OpenProgram } from './open-program.js';
 import { whyNoStructOps } from './why-no-struct-ops.js';
 
 /** A struct_ops map as the kernel wants it: the object's struct laid out as the kernel's. */

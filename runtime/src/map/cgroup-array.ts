@@ -1,4 +1,5 @@
 import { BPF_MAP_TYPE } from '../uapi.js';
+import { cgroupError } from './cgroup-error.js';
 import { Elements } from './elements.js';
 import { type HasFd, withFd } from './holder.js';
 import { BpfMap, type MapHandle, type MapShape, mapKind } from './map.js';
@@ -25,7 +26,11 @@ export class CgroupArray extends BpfMap {
    * @throws BpfError ENOENT when there is no such directory, EBADF or EINVAL when it is no cgroup of version 2
    */
   set(index: number, cgroup: string | HasFd): this {
-    withFd(this.handle, cgroup, (fd) => this.#elements.set(index, fd));
+    try {
+      withFd(this.handle, cgroup, (fd) => this.#elements.set(index, fd, undefined, cgroup));
+    } catch (error) {
+      throw cgroupError(this.handle, error, cgroup, `set ${index} of`);
+    }
     return this;
   }
 
