@@ -82,7 +82,7 @@ function refuseForeign({ arch, source }: ObjectFile, { btf }: ObjectSpec): void 
   if (compiled === undefined || compiled.arch === arch) return;
   throw new BpfError(
     'ERR_BPF_ARCH',
-    `--arch ${arch}: ${printable(source)} was compiled for ${compiled.arch}: its struct ${compiled.struct} has the registers of that`,
+    `--arch ${arch}: ${printable(source)} has the registers of ${compiled.arch} in its struct ${compiled.struct}: it was compiled for that, or with headers of that`,
   );
 }
 

@@ -67,7 +67,7 @@ describe('gen --arch', () => {
 
   it('refuses an object that was compiled for another architecture', () => {
     expect(failure(() => gen([`arm64=${x64}`]))).toBe(
-      '--arch arm64: in.x86.bpf.o was compiled for x64: its struct pt_regs has the registers of that',
+      '--arch arm64: in.x86.bpf.o has the registers of x64 in its struct pt_regs: it was compiled for that, or with headers of that',
     );
   });
 
