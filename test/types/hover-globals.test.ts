@@ -10,7 +10,7 @@ import { live_globals } from '../golden/live_globals/expected.skel.ts';
 const open = live_globals.open();
 const skel = open.load();
 open.rodata.config; open.data_samples.samples; open.bss.enabled;
-skel.rodata.config; skel.rodata.config.ports; skel.bss.stats; skel.bss.counts; skel.bss.mode; skel.bss.stats.best;
+skel.rodata.config; skel.rodata.config.ports; skel.data; skel.rodata; skel.bss.stats; skel.bss.counts; skel.bss.mode; skel.bss.stats.best;
 `;
 const file = project.createSourceFile(fileURLToPath(new URL('hover.ts', import.meta.url)), source);
 
@@ -31,6 +31,8 @@ describe('hovering over a variable shows', () => {
     ['skel.bss.stats.best', '(property) Stats.best: Inner'],
     ['skel.bss.counts', '(property) counts: bigint[]'],
     ['skel.bss.mode', '(property) mode: Mode'],
+    ['skel.data', '(property) data: {\n    weights: number[];\n    note: Note;\n    words: Words;\n}'],
+    ['skel.rodata', '(property) rodata: {\n    readonly config: Frozen<RodataConfig>;\n}'],
     ['skel.rodata.config', '(property) config: Frozen<RodataConfig>'],
     ['skel.rodata.config.ports', '(property) ports: readonly number[]'],
   ])('of %s: %s', (expression, shown) => expect(hover(expression)).toBe(shown));

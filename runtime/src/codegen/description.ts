@@ -53,17 +53,20 @@ export type ProgramOf<S> = S extends ProgramShape<infer P extends Program> ? P :
 export type Frozen<T> = { readonly [K in keyof T]: FrozenValue<T[K]> };
 type FrozenValue<T> = T extends Uint8Array ? T : Frozen<T>;
 
-type Writable<G> = { -readonly [V in keyof G]: GlobalValue<G[V]> };
-type ReadOnly<G> = { readonly [V in keyof G]: FrozenValue<GlobalValue<G[V]>> };
+// Spelled out at each use: editors then show the variables of a section, not the name of what makes them.
 /**
  * Variables of a section before load(): what is set goes into the object that load() gives to the kernel. Everything can be
  * set but what load() finds out. The last variable of a section, when it is an array, can get another length.
  */
-export type OpenGlobals<Section, G> = Section extends 'kconfig' ? ReadOnly<G> : Writable<G>;
+export type OpenGlobals<Section, G> = Section extends 'kconfig'
+  ? { readonly [V in keyof G]: FrozenValue<GlobalValue<G[V]>> }
+  : { -readonly [V in keyof G]: GlobalValue<G[V]> };
 /**
  * Variables of a section in the kernel: no copies, but the memory that programs use (Linux 5.5; a system call for every
  * access before). Structs and arrays are live as well: `skel.bss.stats.hits` is read when it is asked for. Integers of
  * 16, 32 and 64 bits at addresses that fit them are read and written whole. `+=` reads and then writes: what a program
  * adds in between is lost, so let one side write a counter. `snapshot()` makes a plain copy.
  */
-export type LiveGlobals<Section, G> = Section extends FrozenSection ? ReadOnly<G> : Writable<G>;
+export type LiveGlobals<Section, G> = Section extends FrozenSection
+  ? { readonly [V in keyof G]: FrozenValue<GlobalValue<G[V]>> }
+  : { -readonly [V in keyof G]: GlobalValue<G[V]> };
