@@ -48,8 +48,8 @@ export function compileTemplates(): Template {
   return own.compile(text, templateOptions);
 }
 
-/** No escaping: the model holds code. Strict: a name the model lacks is an error. */
-export const templateOptions = { noEscape: true, strict: true };
+/** No escaping: the model holds code. Strict: a name the model lacks is an error. No helpers of ours: names are the model's. */
+export const templateOptions = { noEscape: true, strict: true, knownHelpersOnly: true };
 
 /** templates/*.hbs and templates/partials/*.hbs by name. */
 export function templateSources(): ReadonlyMap<string, string> {
