@@ -9,9 +9,12 @@ const HEADER = 64;
 const SECTION = 64;
 const SYMBOL = 24;
 const SHN_LORESERVE = 0xff00;
+/** Bytes of a section's name that are looked at. */
+const LONGEST = 64;
 
 interface Section {
   readonly index: number;
+  /** A character a byte, the first {@link LONGEST}: enough to know it by. */
   readonly name: string;
   /** The name as it stands: it need not be UTF-8. */
   readonly nameBytes: Uint8Array;
@@ -71,7 +74,7 @@ function readSections(elf: Uint8Array, little: boolean): Section[] {
     const size = Number(view.getBigUint64(at + 32, little));
     return {
       index,
-      name: new TextDecoder().decode(nameBytes),
+      name: String.fromCharCode(...nameBytes.subarray(0, LONGEST)),
       nameBytes,
       type,
       link: view.getUint32(at + 40, little),
