@@ -8,7 +8,7 @@ import { openObject, type RingBuffer, type XdpProgram } from '@bpfskel/runtime';
 import { type Event, type ExecsnoopKern, execsnoop_kern } from '../../examples/execsnoop/execsnoop.skel.ts';
 
 /** Milliseconds after which something else wakes the loop, and what should have come long before counts as late. */
-const LATE = 5000;
+const LATE = 20_000;
 
 function startSnoop(): ExecsnoopKern {
   const open = execsnoop_kern.open();
@@ -85,6 +85,7 @@ async function runWhatCallbacksLeave(): Promise<void> {
           resolve();
         });
       });
+      if (round % 5 === 0) globalThis.gc?.();
       send(1);
     });
   }
@@ -109,6 +110,7 @@ async function readMany(): Promise<void> {
   })();
   for (let sent = batch; sent <= records; sent += batch) {
     send(batch);
+    if (sent % (10 * batch) === 0) globalThis.gc?.();
     while (seen < sent) await new Promise((resolve) => setTimeout(resolve, 1));
   }
   await loop;

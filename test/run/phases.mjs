@@ -110,8 +110,10 @@ export const rows = [
   [{ name: 'objects', run: objects }],
   [{ name: 'skeletons', run: async () => eachAsTest(checkSkeletons()) }],
   [{ name: 'typescript', run: async () => eachAsTest(await compileEverywhere()) }],
-  [{ name: 'bundlers', run: async () => eachAsTest(await bundleEverywhere()) }],
-  [{ name: 'node', run: async () => eachAsTest(await runEverywhere()) }],
+  [
+    { name: 'bundlers', run: async () => eachAsTest(await bundleEverywhere()) },
+    { name: 'node', run: async () => eachAsTest(await runEverywhere()) },
+  ],
   [{ name: 'demo', run: demo }],
   [{ name: 'kernel', run: kernelHere, kernel: true }],
   ['6.1', '6.12'].map((version) => ({
