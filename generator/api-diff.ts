@@ -7,6 +7,7 @@ export interface Change {
   /** The part of it: `field pid`, `value DROP`; empty for the whole. */
   readonly part: string;
   readonly kind: 'added' | 'removed' | 'changed';
+  /** Absent of what is added, and of places that changed: `is` says of what. */
   readonly was?: string;
   readonly is?: string;
   /** Code that compiled against the old skeleton may not against the new one, or may mean something else. */
@@ -33,7 +34,7 @@ export function apiChanges(was: Api, now: Api): Change[] {
 export function changeText({ subject, part, kind, was, is, breaking }: Change): string {
   const what =
     kind === 'changed'
-      ? `${part === '' ? '' : `${part}: `}${was} -> ${is}`
+      ? `${part === '' ? '' : `${part}: `}${was === undefined ? is : `${was} -> ${is}`}`
       : `${part === '' ? '' : `${part} `}${kind}, ${kind === 'added' ? is : was}`;
   return `${subject}: ${what}${breaking ? ' (breaking)' : ''}`;
 }
@@ -61,7 +62,7 @@ function itemChanges(
     return [];
   });
   if (moved.length === 0) return changes;
-  return [...changes, changed(section, 'layout', 'elsewhere', `${listed(moved)} moved`, false)];
+  return [...changes, changed(section, 'layout', undefined, `${listed(moved)} moved`, false)];
 }
 
 function typeChanges(
@@ -122,9 +123,24 @@ function structChanges(
     moved.push(key.replace(/^field /, ''));
     return [];
   });
-  if (was.doc === now.doc && moved.length === 0) return changes;
-  const after = [now.doc, ...(moved.length > 0 ? [`${listed(moved)} moved`] : [])].join('; ');
-  return [...changes, changed(subject, users.direct ? 'layout' : `layout of ${name}`, was.doc, after, false)];
+  const layout = users.direct ? 'layout' : `layout of ${name}`;
+  const places = moved.length > 0 ? `${listed(moved)} moved` : '';
+  const [old, fresh] = [declared(was.doc), declared(now.doc)];
+  if (old !== fresh) return [...changes, changed(subject, layout, old, joined(fresh, places), false)];
+  if (places !== '') return [...changes, changed(subject, layout, undefined, places, false)];
+  // What follows is told of the members, and so are their changes.
+  return was.doc === now.doc || changes.length > 0
+    ? changes
+    : [changed(subject, layout, was.doc, now.doc, false)];
+}
+
+/** What C says of a type in the comment above it: `struct event, 24 bytes`. */
+function declared(doc: string): string {
+  return doc.replace(/;.*/s, '');
+}
+
+function joined(...texts: readonly string[]): string {
+  return texts.filter((text) => text !== '').join('; ');
 }
 
 function fieldType({ type, optional }: Field): string {
@@ -178,6 +194,12 @@ function presence(
   return was === undefined ? [] : [{ subject, part, kind: 'removed', was, breaking: true }];
 }
 
-function changed(subject: string, part: string, was: string, is: string, breaking: boolean): Change {
-  return { subject, part, kind: 'changed', was, is, breaking };
+function changed(
+  subject: string,
+  part: string,
+  was: string | undefined,
+  is: string,
+  breaking: boolean,
+): Change {
+  return { subject, part, kind: 'changed', ...(was !== undefined && { was }), is, breaking };
 }

@@ -107,6 +107,24 @@ describe('bpfskel check', () => {
       ['bss.point: layout: struct { … }, 12 bytes -> struct { … }, 8 bytes; y moved'],
     ],
     [
+      'members that changed places',
+      'globals',
+      [
+        ['at 0 */ x', 'at 4 */ x'],
+        ['at 4 */ y', 'at 0 */ y'],
+      ],
+      ['bss.point: layout: x, y moved'],
+    ],
+    [
+      'an arm of a union that is new, which the comment tells too',
+      'union',
+      [
+        ['number, text, halves, real share bytes', 'number, text, halves share bytes'],
+        [/^.* real: number;\n/m, ''],
+      ],
+      ['maps.m: field real added, number (breaking)'],
+    ],
+    [
       'another C type for the same type',
       'globals',
       [['/** int x; 4 bytes at 0 */', '/** unsigned int x; 4 bytes at 0 */']],
@@ -173,7 +191,7 @@ describe('bpfskel check', () => {
         ['seen; 8 bytes at 24', 'seen; 8 bytes at 32'],
         ['sink; 8 bytes at 16', 'sink; 8 bytes at 40'],
       ],
-      ['bss: layout: elsewhere -> sink, seen moved'],
+      ['bss: layout: sink, seen moved'],
     ],
     [
       'values of an enum',
