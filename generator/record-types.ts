@@ -1,4 +1,4 @@
-import { BpfError, type Btf, type MapSpec, printable } from '@bpfskel/runtime/inspect';
+import { BPF_MAP_TYPE, BpfError, type Btf, type MapSpec, printable } from '@bpfskel/runtime/inspect';
 import { declTags } from './decl-tags.js';
 import type { Field, TagValue } from './fields.js';
 import { flatten } from './reach.js';
@@ -112,7 +112,18 @@ function bySize(btf: Btf, map: MapSpec, written: readonly WrittenArm[]): RecordT
   if (new Set(sizes).size < sizes.length) {
     throw refuse(map, `${names} have neither an enum in common by name, type and place, nor different sizes`);
   }
+  if (map.type === BPF_MAP_TYPE.PERF_EVENT_ARRAY && new Set(sizes.map(inPerfBuffer)).size < sizes.length) {
+    throw refuse(
+      map,
+      `${names} have no enum in common by name, type and place, and the kernel pads their ${sizes.join(' and ')} bytes alike`,
+    );
+  }
   return { tag: undefined, arms: written.map(({ typeId }) => ({ typeId, values: [] })) };
+}
+
+/** Bytes that a perf buffer gives for a record of `size`: with those before them that count them, whole words of 8. */
+function inPerfBuffer(size: number): number {
+  return ((size + 4 + 7) & ~7) - 4;
 }
 
 /** What is written of an arm's values: on the command line, else on the struct, else its own name stands for it. */

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { enumeratorFor } from '../../generator/enumerators.js';
 import { skeletonText } from '../../generator/gen.js';
+import { mapRecords } from '../../generator/record-types.js';
 import { oneOf, oneOfSize } from '../../runtime/src/codec/one-of.js';
+import { parseObject } from '../../runtime/src/object/parse.js';
 import { fakeKernel } from '../../runtime/src/testing/index.js';
 import {
   Closed,
@@ -11,6 +14,7 @@ import {
   NamedRecord,
   record_union,
 } from '../golden/record_union/expected.skel.js';
+import { BtfBuilder } from './btf-builder.js';
 
 const object = new URL('../golden/record_union/in.bpf.o', import.meta.url).pathname;
 const generate = (record: string) => skeletonText({ object, name: 'x', record: [record] });
@@ -97,6 +101,29 @@ describe('the generator', () => {
     expect(generate('sized=small|large')).toMatch(
       /\/\*\* BPF_MAP_TYPE_PERF_EVENT_ARRAY: struct small \| struct large \*\//,
     );
+  });
+
+  it('tells types apart by their size only where the kernel gives them different ones', () => {
+    const builder = new BtfBuilder();
+    const word = builder.int('int', 4);
+    for (const [name, size] of [
+      ['a', 16],
+      ['b', 20],
+      ['c', 24],
+    ] as const) {
+      builder.struct(name, size, [{ name: `first_${name}`, type: word }]);
+    }
+    const spec = parseObject(readFileSync(object));
+    const told = (name: string, types: string) => () =>
+      mapRecords(
+        builder.btf(),
+        spec.maps.filter((map) => map.name === name),
+        new Map([[name, types]]),
+      );
+    // Both are 20 bytes behind the 4 that count them: perf_prepare_sample() rounds the sum up to 24.
+    expect(told('sized', 'a|b')).toThrow('the kernel pads their 16 and 20 bytes alike');
+    expect(told('sized', 'b|c')).not.toThrow();
+    expect(told('named', 'a|b')).not.toThrow();
   });
 
   it('refuses --record of a map whose values have another size', () => {
