@@ -6,17 +6,20 @@ import {
   bytes,
   type HashMap,
   hash,
+  type InsnPlace,
   type OwnedMap,
   openMapById,
   openPinnedMap,
   type PerCpuArrayMap,
   Prefix,
+  type ResizableHashMap,
   u32,
 } from '@bpfskel/runtime';
 import { kept_fields } from '../golden/kept_fields/expected.skel.ts';
 import { type Entry, map_in_map } from '../golden/map_in_map/expected.skel.ts';
 import { map_kinds, type Route, Stats } from '../golden/map_kinds/expected.skel.ts';
 import { maps } from '../golden/maps/expected.skel.ts';
+import { newest_maps } from '../golden/newest_maps/expected.skel.ts';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const is = <A, B>(_: Equal<A, B>): void => undefined;
@@ -45,6 +48,27 @@ export function hashes(): void {
   // @ts-expect-error a per-CPU array cannot be shared as memory
   slots_per_cpu.live();
   is<ReturnType<typeof slots_per_cpu.get>, { packets: bigint }[]>(true);
+  is<ReturnType<typeof slots_per_cpu.getCpu>, { packets: bigint }>(true);
+  slots_per_cpu.setCpu(0, 1, { packets: 1n });
+  // @ts-expect-error one CPU has one value
+  slots_per_cpu.setCpu(0, 1, [{ packets: 1n }]);
+  for (const index of slots.keys()) is<typeof index, number>(true);
+  // @ts-expect-error an array is not emptied
+  slots.clear();
+}
+
+export function newest(): void {
+  using open = newest_maps.open();
+  const { targets, growing } = open.maps;
+  growing.exclusiveProgram = undefined;
+  // @ts-expect-error a map is for a program, not for a name
+  targets.exclusiveProgram = 'count';
+  using skel = open.load();
+  is<typeof skel.maps.growing, ResizableHashMap<number, { packets: bigint }>>(true);
+  skel.maps.targets.set(0, 7).set(1, { orig_off: 8 });
+  is<ReturnType<typeof skel.maps.targets.get>, InsnPlace>(true);
+  // @ts-expect-error instructions have numbers
+  skel.maps.targets.set(0, 7n);
 }
 
 export function tries(): void {
@@ -104,6 +128,9 @@ export function resources(): void {
   // @ts-expect-error the kernel does not tell what is in it
   groups.get(0);
   by_number.set(1, 7).set(2, { fd: 7 });
+  is<typeof by_number.size, number>(true);
+  for (const cookie of by_number.values()) is<typeof cookie, bigint>(true);
+  for (const cpu of cores.keys()) is<typeof cpu, number>(true);
   is<ReturnType<typeof by_number.get>, bigint | undefined>(true);
   by_tuple.set({ address: 1, port: 2 }, 7);
   // @ts-expect-error the key is a struct
