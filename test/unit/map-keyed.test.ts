@@ -290,9 +290,21 @@ describe('the value of one CPU', () => {
   it('is written alone', () => {
     const map = open('7.0').set(7, [10, 11, 12]);
     expect(map.setCpu(7, 1, 99).get(7)).toEqual([10, 99, 12]);
-    expect(map.setCpu(8, 2, 5, { flag: 'create' }).get(8)).toEqual([0, 0, 5]);
-    expect(() => map.setCpu(9, 0, 1, { flag: 'exist' })).toThrow(/"stats" has no key 9/);
+    expect(map.setCpu(8, 2, 5).get(8)).toEqual([0, 0, 5]);
     expect(() => map.setCpu(7, -1, 0)).toThrow(expect.objectContaining({ code: 'ERR_BPF_RANGE' }));
+  });
+
+  it('is written alone when somebody else adds the key meanwhile', () => {
+    const kernel = fakeKernel({ version: '7.0', cpus: 3 });
+    const type = BPF_MAP_TYPE.PERCPU_HASH;
+    const { map } = liveMap(kernel, percpuHash(u32, u32), { ...attributes, type, valueSize: 4 });
+    const { mapUpdate } = kernel;
+    kernel.mapUpdate = (...args) => {
+      kernel.mapUpdate = mapUpdate;
+      map.set(7, [10, 11, 12]);
+      mapUpdate.apply(kernel, args);
+    };
+    expect(map.setCpu(7, 1, 99).get(7)).toEqual([10, 99, 12]);
   });
 
   it('is not written alone by older kernels, which say so', () => {

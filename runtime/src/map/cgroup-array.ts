@@ -27,7 +27,7 @@ export class CgroupArray extends BpfMap {
    */
   set(index: number, cgroup: string | HasFd): this {
     try {
-      withFd(this.handle, cgroup, (fd) => this.#elements.set(index, fd, undefined, cgroup));
+      withFd(this.handle, cgroup, (fd) => this.#elements.set(index, fd));
     } catch (error) {
       throw cgroupError(this.handle, error, cgroup, `set ${index} of`);
     }

@@ -2,10 +2,9 @@ import type { Codec } from '../codec/codec.js';
 import { writeWithin } from '../codec/struct.js';
 import { BpfError, printable } from '../errors.js';
 import { refusal } from '../link/attach-error.js';
-import { BPF_F_CPU, kernelVersion } from '../uapi.js';
+import { BPF_F_CPU, BPF_NOEXIST, kernelVersion } from '../uapi.js';
 import type { MapHandle } from './map.js';
 import { hasCode, keyText, mapText, operationError, updateError } from './map-error.js';
-import { type SetOptions, setFlags } from './options.js';
 import { perCpuStride } from './per-cpu.js';
 
 /** The values of single CPUs in a map that has one for each. */
@@ -14,12 +13,15 @@ export class OneCpuValues<K, V> {
   readonly #key: Codec<K>;
   readonly #value: Codec<V>;
   readonly #cpus: number;
+  readonly #addsKeys: boolean;
 
-  constructor(handle: MapHandle, key: Codec<K>, value: Codec<V>, cpus: number) {
+  /** `addsKeys`: writing a key that is not there adds it. */
+  constructor(handle: MapHandle, key: Codec<K>, value: Codec<V>, cpus: number, addsKeys = false) {
     this.#handle = handle;
     this.#key = key;
     this.#value = value;
     this.#cpus = cpus;
+    this.#addsKeys = addsKeys;
   }
 
   /** Undefined when the map does not have `key`. Kernels that know no single CPUs give all values, and one is kept. */
@@ -27,7 +29,6 @@ export class OneCpuValues<K, V> {
     this.#check('get', cpu);
     const { kernel, valueSize } = this.#handle;
     const alone = this.#knowsCpus;
-    // As large as the values of all CPUs are: what the kernel makes of the flags is its own.
     const bytes = this.#room();
     const at = alone ? 0 : cpu * perCpuStride(valueSize);
     try {
@@ -39,15 +40,17 @@ export class OneCpuValues<K, V> {
     return this.#value.read(new DataView(bytes.buffer), at, at + valueSize);
   }
 
-  /** Writes the value of `cpu` alone. */
-  set(key: K, cpu: number, value: V, options: SetOptions): void {
+  /**
+   * Writes the value of `cpu` alone. Where keys can be new, one that is gets zeros for the other CPUs: the kernel leaves
+   * there what an earlier entry had (kernel/bpf/hashtab.c, pcpu_init_value).
+   */
+  set(key: K, cpu: number, value: V): void {
     this.#check('set', cpu);
-    const { kernel, valueSize } = this.#handle;
-    const bytes = this.#room();
-    writeWithin(this.#value, new DataView(bytes.buffer), 0, valueSize, value);
-    const flags = setFlags(options) | flagsFor(cpu);
+    const keyBytes = this.#keyBytes(key);
+    const { kernel } = this.#handle;
     try {
-      kernel.mapUpdate(this.#handle.fd(), this.#keyBytes(key), bytes, flags);
+      if (this.#isNew(keyBytes) && this.#create(keyBytes, cpu, value)) return;
+      kernel.mapUpdate(this.#handle.fd(), keyBytes, this.#roomWith(value, 0), flagsFor(cpu));
     } catch (error) {
       if (this.#knowsCpus || !hasCode(error, 'EINVAL')) throw updateError(this.#handle, error, key);
       const head = `set ${keyText(key)} of ${mapText(this.#handle)} for CPU ${cpu}`;
@@ -57,12 +60,36 @@ export class OneCpuValues<K, V> {
     }
   }
 
+  #isNew(key: Uint8Array): boolean {
+    if (!this.#addsKeys || !this.#knowsCpus) return false;
+    return !this.#handle.kernel.mapLookup(this.#handle.fd(), key, this.#room());
+  }
+
+  /** False when somebody else was quicker. */
+  #create(key: Uint8Array, cpu: number, value: V): boolean {
+    const all = this.#roomWith(value, cpu * perCpuStride(this.#handle.valueSize));
+    try {
+      this.#handle.kernel.mapUpdate(this.#handle.fd(), key, all, BPF_NOEXIST);
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) return false;
+      throw error;
+    }
+  }
+
   get #knowsCpus(): boolean {
     return this.#handle.kernel.version >= kernelVersion(7, 0);
   }
 
+  /** As large as the values of all CPUs are: what the kernel makes of the flags is its own. */
   #room(): Uint8Array {
     return new Uint8Array(perCpuStride(this.#handle.valueSize) * this.#cpus);
+  }
+
+  #roomWith(value: V, offset: number): Uint8Array {
+    const room = this.#room();
+    writeWithin(this.#value, new DataView(room.buffer), offset, this.#handle.valueSize, value);
+    return room;
   }
 
   #keyBytes(key: K): Uint8Array {

@@ -55,7 +55,7 @@ export class PerCpuArrayMap<V> extends IndexedMap<V[]> {
    * @throws NotSupportedError on older kernels, which only write all of them at once
    */
   setCpu(index: number, cpu: number, value: V): this {
-    this.#single.set(index, cpu, value, {});
+    this.#single.set(index, cpu, value);
     return this;
   }
 

@@ -32,7 +32,7 @@ export class PerCpuCgroupStorage<K, V> extends AttachedStorage<K, V[]> {
    * @throws NotSupportedError on older kernels, which only write all of them at once
    */
   setCpu(key: K, cpu: number, value: V): this {
-    this.#single.set(key, cpu, value, { flag: 'exist' });
+    this.#single.set(key, cpu, value);
     return this;
   }
 

@@ -21,7 +21,7 @@ export class PerCpuHashMap<K, V> extends KeyedMap<K, V[]> {
     const values = perCpu(value, handle.valueSize, cpus, `value of ${mapText(handle)}`);
     super(handle, key, values, values.size);
     this.#cpus = cpus;
-    this.#single = new OneCpuValues(handle, key, value, cpus);
+    this.#single = new OneCpuValues(handle, key, value, cpus, true);
   }
 
   /** Number of possible CPUs: the length of every value. */
@@ -54,8 +54,8 @@ export class PerCpuHashMap<K, V> extends KeyedMap<K, V[]> {
    * (BPF_F_CPU).
    * @throws NotSupportedError on older kernels, which only write all of them at once
    */
-  setCpu(key: K, cpu: number, value: V, options: SetOptions = {}): this {
-    this.#single.set(key, cpu, value, options);
+  setCpu(key: K, cpu: number, value: V): this {
+    this.#single.set(key, cpu, value);
     return this;
   }
 

@@ -32,7 +32,7 @@ export function lookupCpu(
   return found;
 }
 
-/** An update of one CPU's value; those of a new key are zero. */
+/** An update of one CPU's value; those of a new key are whatever an earlier entry left there, 0xee here. */
 export function updateCpu(
   map: FakeMap,
   key: Uint8Array | null,
@@ -41,7 +41,7 @@ export function updateCpu(
   version: number,
 ): void {
   const at = placeOf(map, flags, version, 'bpf(BPF_MAP_UPDATE_ELEM)');
-  const all = new Uint8Array(map.lookupSize);
+  const all = new Uint8Array(map.lookupSize).fill(0xee);
   map.lookup(key, all);
   all.set(value.subarray(0, map.attributes.valueSize), at);
   map.update(key, all, flags & LOWER_HALF & ~BPF_F_CPU);
