@@ -1,5 +1,4 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import module from 'node:module';
 import { dirname } from 'node:path';
 import { Script } from 'node:vm';
 import type { plainGen } from './plain.js';
@@ -37,12 +36,12 @@ export function storeCode(script: Script, cache: string): void {
  */
 export function loadBundle(file: string, cache: string): { bundle: GenBundle; script: Script } {
   const cachedData = storedCode(cache);
-  const script = new Script(module.wrap(readFileSync(file, 'utf8')), {
-    filename: file,
-    ...(cachedData && { cachedData }),
-  });
-  // CommonJS, as Node itself would run it: what the bundle exports is what prepare.ts made it export.
+  // As Node itself would run CommonJS that requires nothing but Node's own modules, without Node's loader of modules: to
+  // load that takes longer than to load the bundle's code.
+  const wrapped = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'utf8')}\n})`;
+  const script = new Script(wrapped, { filename: file, ...(cachedData && { cachedData }) });
+  // What the bundle exports is what prepare.ts made it export.
   const target = { exports: {} as GenBundle };
-  script.runInThisContext()(target.exports, module.createRequire(file), target, file, dirname(file));
+  script.runInThisContext()(target.exports, process.getBuiltinModule, target, file, dirname(file));
   return { bundle: target.exports, script };
 }

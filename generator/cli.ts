@@ -1,24 +1,28 @@
 #!/usr/bin/env node
 // The build makes bpfskel.cjs of this (prepare.ts): starting a module takes Node 10 ms longer than a CommonJS file.
 import { statSync } from 'node:fs';
-import module from 'node:module';
 import { join } from 'node:path';
 import { loadBundle } from './bundle.js';
-
-// Where Node can keep compiled modules (22.1), starting takes less time.
-if ('enableCompileCache' in module && typeof module.enableCompileCache === 'function')
-  module.enableCompileCache();
 
 const args = process.argv.slice(2);
 const status = genStatus();
 // All is written. What ends by itself gives back its memory first, piece by piece.
 if (status !== undefined) process.exit(status);
 else {
+  keepCompiled();
   import('./run.js')
     .then(({ run }) => run(args))
     .then((code) => {
       process.exitCode = code;
     });
+}
+
+/** Where Node can keep compiled modules (22.1), starting takes less time. */
+function keepCompiled(): void {
+  const module = process.getBuiltinModule('node:module');
+  if ('enableCompileCache' in module && typeof module.enableCompileCache === 'function') {
+    module.enableCompileCache();
+  }
 }
 
 /** The exit status of a plain `gen`, which the build has put into one file (prepare.ts). */

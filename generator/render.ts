@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { SkeletonModel } from './model.js';
 
 /** A model and what only the pipeline knows of the file. */
@@ -38,7 +37,8 @@ export function useTemplates(
 
 /** Compiles templates/*.hbs as they are now. */
 export function compileTemplates(): Template {
-  const require = createRequire(import.meta.url);
+  // Not imported: only this needs Node's loader of modules, which loads slowly.
+  const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);
   const handlebars: typeof import('handlebars') = require('handlebars');
   const own = handlebars.create();
   for (const [name, text] of templateSources()) {
