@@ -133,6 +133,9 @@ const testsOfNewest = (release) => [
   { name: `passes ${waiting}`, kernel: true, why: () => waits(release) },
 ];
 
+const required = `[require('@bpfskel/runtime').openObject, require('@bpfskel/runtime/codegen/v1').skeleton,
+  require('@bpfskel/runtime/testing').fakeKernel].map((one) => typeof one).join()`;
+
 /** What is tested of one release. */
 function testsOf({ version, program, newest }, skeletons) {
   const itself = strips(version);
@@ -150,6 +153,10 @@ function testsOf({ version, program, newest }, skeletons) {
         const files = ['test/nodes/skeletons.ts', ...skeletons].map((path) => runnable(path, itself));
         return problemOf(version, [program, ...files], `${skeletons.length} skeletons\n`);
       },
+    },
+    {
+      name: 'gives the runtime to CommonJS',
+      why: () => problemOf(version, [program, '-p', required], 'function,function,function\n'),
     },
     { name: 'generates the same skeletons', why: () => generates({ version, program }) },
     {
