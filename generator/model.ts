@@ -80,7 +80,7 @@ export function skeletonModel(
 
   const imports = new Imports(scope);
   const code = spec.btf && typeCode(spec.btf, spec, maps, { scope, imports, options });
-  const context: Context = { imports, ...code };
+  const context: Context = { imports, asked: options.records, ...code };
   const model = {
     types: code?.types ?? [],
     records: [...(code?.records.values() ?? [])],
@@ -127,6 +127,8 @@ interface Context {
   /** What is known of the records of maps, and the definitions of those that are of several types, by map. */
   readonly known?: MapRecords;
   readonly records?: ReadonlyMap<MapSpec, RecordDefinition>;
+  /** What `--record` said, by map. */
+  readonly asked: ReadonlyMap<string, string>;
 }
 
 /** Finds, names and prints the types; from then on the table knows them all. */
@@ -135,7 +137,7 @@ function typeCode(
   spec: ObjectSpec,
   maps: readonly MapSpec[],
   { scope, imports, options }: { scope: Scope; imports: Imports; options: SkeletonOptions },
-): Required<Omit<Context, 'imports'>> & { readonly types: TypeDefinition[] } {
+): Required<Omit<Context, 'imports' | 'asked'>> & { readonly types: TypeDefinition[] } {
   const wishes = wishesOf(btf, options);
   const reached = new ReachedTypes(btf, scope, wishes);
   const live = new Set<Reached>();
@@ -212,7 +214,9 @@ function mapShape(map: MapSpec, context: Context): string {
     return sizedCodec(context, typeId, size);
   });
   const inner = kind.holdsMaps && map.inner !== undefined ? [mapShape(map.inner, context)] : [];
-  return `${context.imports.value(kind.kindName)}(${[...codecs, ...inner].join(', ')})`;
+  const text = holdsRecords(map) ? context.asked.get(map.name) : undefined;
+  const asked = text === undefined ? [] : [quote(text)];
+  return `${context.imports.value(kind.kindName)}(${[...codecs, ...inner, ...asked].join(', ')})`;
 }
 
 function sizedCodec({ btf, table, imports }: Context, typeId: number, size: number): string {

@@ -13,7 +13,9 @@ import {
   i32,
   kprobe,
   otherProgram,
+  perfEventArray,
   readObjectFile,
+  ringbuf,
   skeleton,
   struct,
   text,
@@ -123,11 +125,39 @@ describe('a skeleton that states another layout than its object has is refused',
       { globals: { rodata: { config: at(0, holder(24, pair({ port: at(0, u32) }, 16))) } } },
       'rodata.config: port of struct inner is 2 bytes at 0 in the object and 4 bytes at 0 in the skeleton',
     ],
+    [
+      'records of a struct of another size',
+      'ringbuf',
+      { maps: { typed: ringbuf(pair({}, 24)) } },
+      'records of map "typed" are struct event, 20 bytes, in the object and 24 bytes in the skeleton',
+    ],
+    [
+      'records that a tag names',
+      'ringbuf',
+      { maps: { tagged: ringbuf(pair({}, 24)) } },
+      'records of map "tagged" are struct event, 20 bytes, in the object and 24 bytes in the skeleton',
+    ],
+    [
+      'records that were asked for by name',
+      'ringbuf',
+      { maps: { asked: perfEventArray(pair({}, 24), 'event') } },
+      'records of map "asked" are struct event, 20 bytes, in the object and 24 bytes in the skeleton',
+    ],
     ['a name that hides', 'maps', { maps: { '\u202eplain': array(u32) } }, 'has no map "\\u{202e}plain"'],
   ])('when it states %s', (_, object, stated, expected) => {
     expect(() => stating(object, stated).open()).toThrow(
       expect.objectContaining({ code: 'ERR_BPF_LAYOUT', message: expect.stringContaining(expected) }),
     );
+  });
+
+  it.each<[string, Description['maps']]>([
+    ['records of another type than C says, which were asked for', { typed: ringbuf(u32, '__u32') }],
+    ['records of several types', { tagged: ringbuf(pair({}, 4), 'event|other') }],
+    ['records of a type that the object does not tell', { asked: perfEventArray(pair({}, 24), 'gone') }],
+    ['records of which C says nothing', { untyped: ringbuf(pair({}, 24)) }],
+    ['records as bytes', { typed: ringbuf() }],
+  ])('but not for %s', (_, maps) => {
+    expect(() => stating('ringbuf', { maps }).open()).not.toThrow();
   });
 
   it('but not for a section that a later version of bpfskel knows', () => {

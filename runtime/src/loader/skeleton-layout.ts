@@ -7,6 +7,7 @@ import type { MapSpec, ObjectSpec, ProgramSpec, VariableSpec } from '../object/s
 import { kindOf } from '../program/kinds.js';
 import type { ProgramShape } from '../program/program.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
+import { recordType } from './record-type.js';
 import { fieldMisfit, typeName } from './type-layout.js';
 
 /**
@@ -42,7 +43,9 @@ function mapMisfit(name: string, shape: MapShape, { maps, btf }: ObjectSpec): st
   const map = maps.find((candidate) => candidate.name === name);
   if (map === undefined) return `the object has no map "${printable(name)}"`;
   const what = `map "${printable(name)}"`;
-  return sizeMisfit(what, shape, map, btf) ?? kindMisfit(what, shape, map);
+  return (
+    sizeMisfit(what, shape, map, btf) ?? recordMisfit(what, shape, map, btf) ?? kindMisfit(what, shape, map)
+  );
 }
 
 /** In which size a skeleton's codecs and the object's map differ, inner maps included. */
@@ -61,6 +64,21 @@ function sizeMisfit(what: string, shape: MapShape, map: MapSpec, btf: Btf | unde
     return `${role} of ${what} are ${sized(btf, typeId, size)} in the object and ${bytes(codec.size)} in the skeleton`;
   }
   return shape.inner && map.inner && sizeMisfit(`the maps in ${what}`, shape.inner, map.inner, btf);
+}
+
+/** Records of another size than their struct, when the object tells which that is: by its name alone nobody knows them. */
+function recordMisfit(
+  what: string,
+  { kind, value, asked }: MapShape,
+  map: MapSpec,
+  btf: Btf | undefined,
+): string | undefined {
+  if (kind.codecsAreRecords !== true || value === undefined || value.size === 0 || btf === undefined) {
+    return undefined;
+  }
+  const record = recordType(btf, map, asked);
+  if (record === undefined || btf.sizeOf(record) === value.size) return undefined;
+  return `records of ${what} are ${sized(btf, record, btf.sizeOf(record))} in the object and ${bytes(value.size)} in the skeleton`;
 }
 
 function hasSize(btf: Btf, typeId: number, size: number): boolean {

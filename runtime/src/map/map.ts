@@ -138,6 +138,8 @@ export interface MapShape<M extends BpfMap = BpfMap> {
   readonly kind: MapKind<M>;
   readonly key?: Codec<unknown>;
   readonly value?: Codec<unknown>;
+  /** The C type of its records as `gen --record` named it, whatever the object says; several with `|` between. */
+  readonly asked?: string;
   /** Of maps that hold maps: what those are. */
   readonly inner?: MapShape;
   /** Phantom: the class of the live map. */

@@ -213,8 +213,11 @@ function openSnapshots(handle: MapHandle, settings: PerfBufferSettings): readonl
   return buffers;
 }
 
-/** `perfEventArray(Event)`, or `perfEventArray()` for raw bytes: a BPF_MAP_TYPE_PERF_EVENT_ARRAY in a skeleton. */
-export const perfEventArray: (<T = Uint8Array>(record?: Codec<T>) => MapShape<PerfEventArray<T>>) &
+/** `perfEventArray(Event)`, or `perfEventArray()` for raw bytes; `asked` is the type of C that somebody else than C named: a BPF_MAP_TYPE_PERF_EVENT_ARRAY in a skeleton. */
+export const perfEventArray: (<T = Uint8Array>(
+  record?: Codec<T>,
+  asked?: string,
+) => MapShape<PerfEventArray<T>>) &
   DeclaresMapKind = mapKind(
   {
     kindName: 'perfEventArray',
@@ -224,9 +227,10 @@ export const perfEventArray: (<T = Uint8Array>(record?: Codec<T>) => MapShape<Pe
     open: (handle, _key, record) => new PerfEventArray<unknown>(handle, record ?? raw),
   },
   (kind) =>
-    <T = Uint8Array>(record?: Codec<T>): MapShape<PerfEventArray<T>> => ({
+    <T = Uint8Array>(record?: Codec<T>, asked?: string): MapShape<PerfEventArray<T>> => ({
       // open() is given this very codec.
       kind: kind as MapKind<PerfEventArray<T>>,
       value: record ?? raw,
+      ...(asked !== undefined && { asked }),
     }),
 );

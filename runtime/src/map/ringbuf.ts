@@ -37,20 +37,21 @@ export class RingBuffer<T> extends RecordMap<T> {
   }
 }
 
-/** `ringbuf(Event)`, or `ringbuf()` for raw bytes: a BPF_MAP_TYPE_RINGBUF in a skeleton. */
-export const ringbuf: (<T = Uint8Array>(record?: Codec<T>) => MapShape<RingBuffer<T>>) & DeclaresMapKind =
-  mapKind(
-    {
-      kindName: 'ringbuf',
-      types: [BPF_MAP_TYPE.RINGBUF],
-      codecs: ['value'],
-      codecsAreRecords: true,
-      open: (handle, _key, record) => new RingBuffer<unknown>(handle, record ?? raw),
-    },
-    (kind) =>
-      <T = Uint8Array>(record?: Codec<T>): MapShape<RingBuffer<T>> => ({
-        // open() is given this very codec.
-        kind: kind as MapKind<RingBuffer<T>>,
-        value: record ?? raw,
-      }),
-  );
+/** `ringbuf(Event)`, or `ringbuf()` for raw bytes; `asked` is the type of C that somebody else than C named: a BPF_MAP_TYPE_RINGBUF in a skeleton. */
+export const ringbuf: (<T = Uint8Array>(record?: Codec<T>, asked?: string) => MapShape<RingBuffer<T>>) &
+  DeclaresMapKind = mapKind(
+  {
+    kindName: 'ringbuf',
+    types: [BPF_MAP_TYPE.RINGBUF],
+    codecs: ['value'],
+    codecsAreRecords: true,
+    open: (handle, _key, record) => new RingBuffer<unknown>(handle, record ?? raw),
+  },
+  (kind) =>
+    <T = Uint8Array>(record?: Codec<T>, asked?: string): MapShape<RingBuffer<T>> => ({
+      // open() is given this very codec.
+      kind: kind as MapKind<RingBuffer<T>>,
+      value: record ?? raw,
+      ...(asked !== undefined && { asked }),
+    }),
+);

@@ -115,8 +115,11 @@ export class UserRingBuffer<T> extends BpfMap {
   }
 }
 
-/** `userRingbuf(Command)`, or `userRingbuf()` for raw bytes: a BPF_MAP_TYPE_USER_RINGBUF in a skeleton. */
-export const userRingbuf: (<T = Uint8Array>(record?: Codec<T>) => MapShape<UserRingBuffer<T>>) &
+/** `userRingbuf(Command)`, or `userRingbuf()` for raw bytes; `asked` is the type of C that somebody else than C named: a BPF_MAP_TYPE_USER_RINGBUF in a skeleton. */
+export const userRingbuf: (<T = Uint8Array>(
+  record?: Codec<T>,
+  asked?: string,
+) => MapShape<UserRingBuffer<T>>) &
   DeclaresMapKind = mapKind(
   {
     kindName: 'userRingbuf',
@@ -126,9 +129,10 @@ export const userRingbuf: (<T = Uint8Array>(record?: Codec<T>) => MapShape<UserR
     open: (handle, _key, record) => new UserRingBuffer<unknown>(handle, record ?? raw),
   },
   (kind) =>
-    <T = Uint8Array>(record?: Codec<T>): MapShape<UserRingBuffer<T>> => ({
+    <T = Uint8Array>(record?: Codec<T>, asked?: string): MapShape<UserRingBuffer<T>> => ({
       // open() is given this very codec.
       kind: kind as MapKind<UserRingBuffer<T>>,
       value: record ?? raw,
+      ...(asked !== undefined && { asked }),
     }),
 );
