@@ -49,6 +49,16 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      {
+        resolve: { alias },
+        test: {
+          // What only a kernel of our own configuration has: test/vm/run.sh -k built.
+          name: 'kernel-built',
+          include: ['test/kernel-built/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

@@ -5,8 +5,8 @@ import { loadCounter } from './counter.js';
 import './facts.js';
 import { expectRefusal } from './link-contract.js';
 
-// The kernels that the tests run on were built without CONFIG_BPF_LIRC_MODE2: they load no such program, so one of
-// another kind stands for it. What happens on a device is tested without a kernel (attach-sockets.test.ts).
+// Kernels of distributions are built without CONFIG_BPF_LIRC_MODE2: they load no such program, so one of another kind
+// stands for it. What happens on a device is tested in a kernel that has it (test/kernel-built).
 describe('a program for infrared devices', () => {
   it.each([
     ['/dev/lirc77', /lirc_mode2 \/dev\/lirc77: there is no \/dev\/lirc77 \(ENOENT\)\. This host has /],

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs a command as root in an emulated machine that boots a Debian kernel over this machine's own file system
-# (read-only underneath, a RAM overlay on top). What the command writes to $SHARE stays in SHARE_DIR.
+# (read-only underneath, a RAM overlay on top). What the command writes to $SHARE stays in SHARE_DIR. The kernel "built"
+# is one of our own configuration, compiled here once: test/vm/kernel.sh.
 #
-#   test/vm/run.sh [-k 6.1|6.12] [-m MEBIBYTES] [-t SECONDS] [-s SHARE_DIR] -- COMMAND...
-#   test/vm/run.sh -k 6.12 -p        only prepare: download the kernel and build the initial RAM disk
+#   test/vm/run.sh [-k 6.1|6.12|built] [-m MEBIBYTES] [-t SECONDS] [-s SHARE_DIR] -- COMMAND...
+#   test/vm/run.sh -k 6.12 -p        only prepare: download (or compile) the kernel and build the initial RAM disk
 #
 # Exit status: the command's; 124 when it took longer than SECONDS; 125 when the machine did not boot;
 # 126 when this host cannot run it (the reason is on stderr).
@@ -46,8 +47,32 @@ build_initrd() { # KERNEL_TREE OUT
   mv "$2.part" "$2"; rm -rf "$root"
 }
 
+download_kernel() {
+  local package work
+  package=$(kernel_package); echo "downloading $package" >&2
+  work=$(mktemp -d "$cache/new.XXXXXX"); mkdir "$work/package"
+  (cd "$work/package" && apt-get -o APT::Sandbox::User="$(id -un)" download -qq "$package" >&2) || { rm -rf "$work"; cannot "apt-get download $package"; }
+  dpkg -x "$work"/package/*.deb "$work/tree"
+  mkdir "$work/kernel"
+  mv "$work"/tree/usr/lib/modules "$work/kernel/modules" 2>/dev/null || mv "$work"/tree/lib/modules "$work/kernel/modules"
+  mkdir -p "$work/depmod/lib"; ln -s "$work/kernel/modules" "$work/depmod/lib/modules"
+  command -v depmod > /dev/null && depmod -b "$work/depmod" "$(ls "$work/kernel/modules")"
+  mv "$work"/tree/boot/vmlinuz-* "$work/kernel/vmlinuz"
+  rm -rf "$dir"; mv "$work/kernel" "$dir"; rm -rf "$work"
+}
+
+# Anew when its configuration changes.
+compile_kernel() {
+  local made
+  made=$dir/made-$(cat "$here/kernel.sh" "$here/kernel.config" | sha256sum | cut -c1-12)
+  [ ! -e "$made" ] || return 0
+  rm -rf "$dir"
+  "$here/kernel.sh" "$dir" || cannot 'it could not be built'
+  mkdir -p "$dir/modules"; touch "$made"
+}
+
 prepare() {
-  local tool package work
+  local tool
   [ "$(uname -m)" = x86_64 ] || cannot "the test machines are x86-64 and run this host's own programs, which are $(uname -m)"
   for tool in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio xz:xz-utils apt-get:apt dpkg:dpkg; do
     command -v "${tool%%:*}" > /dev/null || cannot "needs ${tool%%:*} (Debian package ${tool##*:})"
@@ -55,18 +80,8 @@ prepare() {
   mkdir -p "$cache"
   exec 9> "$cache/$kernel.lock"; flock 9
   dir=$cache/$kernel
-  if [ ! -e "$dir/vmlinuz" ]; then
-    package=$(kernel_package); echo "downloading $package" >&2
-    work=$(mktemp -d "$cache/new.XXXXXX"); mkdir "$work/package"
-    (cd "$work/package" && apt-get -o APT::Sandbox::User="$(id -un)" download -qq "$package" >&2) || { rm -rf "$work"; cannot "apt-get download $package"; }
-    dpkg -x "$work"/package/*.deb "$work/tree"
-    mkdir "$work/kernel"
-    mv "$work"/tree/usr/lib/modules "$work/kernel/modules" 2>/dev/null || mv "$work"/tree/lib/modules "$work/kernel/modules"
-    mkdir -p "$work/depmod/lib"; ln -s "$work/kernel/modules" "$work/depmod/lib/modules"
-    command -v depmod > /dev/null && depmod -b "$work/depmod" "$(ls "$work/kernel/modules")"
-    mv "$work"/tree/boot/vmlinuz-* "$work/kernel/vmlinuz"
-    rm -rf "$dir"; mv "$work/kernel" "$dir"; rm -rf "$work"
-  fi
+  if [ "$kernel" = built ]; then compile_kernel
+  elif [ ! -e "$dir/vmlinuz" ]; then download_kernel; fi
   # The initial RAM disk follows this script: a change of either file builds it anew.
   initrd=$dir/initrd-$(cat "$here/init" "$here/run.sh" | sha256sum | cut -c1-12).gz
   [ -e "$initrd" ] || { rm -f "$dir"/initrd-*; build_initrd "$dir/modules" "$initrd"; }
@@ -84,8 +99,9 @@ write_command() { # COMMAND...
 
 boot() {
   # One thread of emulation: with more, QEMU corrupts the kernel's patching of its own text and the guest panics.
+  # Two sockets: a kernel without ACPI finds no other processors than the first of each.
   # Without KASLR, addresses in instructions are those of every other boot, so that tags of programs can be compared.
-  timeout "$limit" qemu-system-x86_64 -accel tcg,thread=single -cpu max -m "$memory" -smp 2 \
+  timeout "$limit" qemu-system-x86_64 -accel tcg,thread=single -cpu max -m "$memory" -smp 2,sockets=2 \
     -display none -no-reboot -nic none -monitor none \
     -kernel "$dir/vmlinuz" -initrd "$initrd" -append 'console=ttyS0 panic=-1 quiet nokaslr' \
     -serial "file:$share/console" -serial stdio \
