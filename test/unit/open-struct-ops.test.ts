@@ -119,7 +119,9 @@ describe('members of a struct_ops map', () => {
         'set struct_ops.calm.ssthresh: it takes a program of the object that is open, or null',
       );
     }
-    expect(message(() => (calm.name = 'x'.repeat(17)))).toBe('text of 17 bytes does not fit char[16]');
+    expect(message(() => (calm.name = 'x'.repeat(17)))).toBe(
+      'set struct_ops.calm.name: text of 17 bytes does not fit char[16]',
+    );
     expect(() => Object.assign(calm, { nmae: 'x' })).toThrow(TypeError);
   });
 
