@@ -32,7 +32,7 @@ export default defineConfig({
         test: {
           // Needs no more than the unit tests, but time: for the compiler, for random input, for many processes.
           name: 'thorough',
-          include: ['test/{types,fuzz,cli}/**/*.test.ts'],
+          include: ['test/{types,fuzz,cli,space}/**/*.test.ts'],
           testTimeout: 60_000,
           isolate: false,
         },

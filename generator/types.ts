@@ -197,11 +197,13 @@ export class TypeTable {
     const read = (at: string) => `v.get${scalar.method}(${at}${order})`;
     const write = (at: string, value: string) => `v.set${scalar.method}(${at}, ${value}${order})`;
     if (scalar.ts === 'bigint' && wide === 'number') {
+      const get = kind === 'i8' ? 'getSafeInt64' : 'getSafeUint64';
+      const put = kind === 'i8' ? 'putSafeInt64' : 'putSafeUint64';
       return {
         ts: 'number',
         codec: () => this.#codec(`${scalar.codec}n`),
-        read: (at) => `${this.#imports.value('safeNumber')}(${read(at)})`,
-        write: (at, value) => write(at, `${this.#checked(kind.startsWith('i'))}(${value})`),
+        read: (at) => `${this.#imports.value(get)}(v, ${at}, ${this.#little})`,
+        write: (at, value) => `${this.#imports.value(put)}(v, ${at}, ${value}, ${this.#little})`,
       };
     }
     if (scalar.method.startsWith('Float')) {
@@ -210,10 +212,6 @@ export class TypeTable {
       return { ts: scalar.ts, codec: () => this.#codec(scalar.codec), read, write: put };
     }
     return { ts: scalar.ts, codec: () => this.#codec(scalar.codec), read, write };
-  }
-
-  #checked(signed: boolean): string {
-    return this.#imports.value(signed ? 'safeBigint' : 'safeBiguint');
   }
 
   #wideOf(type: BtfType): Wide {
@@ -298,25 +296,31 @@ export class TypeTable {
     { bit, width, signed }: Bits,
     value: string,
   ): { ts: string; read: string; write: string } {
-    const place = `v, ${offset(bit >> 3)}, ${bit & 7}, ${width}`;
     const size = 'size' in type ? type.size : 4;
-    const big = width > 32 || size > 4;
-    const call = this.#imports.value(
-      big ? (signed ? 'signedBigBits' : 'bigBits') : signed ? 'signedBits' : 'bits',
-    );
-    const read = `${call}(${place}, ${this.#little})`;
-    const put = (stored: string) => `${this.#imports.value('putBits')}(${place}, ${stored}, ${this.#little})`;
+    const big = this.#wideOf(type) === 'bigint' && (width > 32 || size > 4);
+    const name = type.kind === 'enum' || type.kind === 'enum64' ? this.#reached.get(type)?.name : undefined;
+    const as = (read: string) => (name === undefined ? read : `${read} as ${name}`);
+    const ts = name ?? (big ? 'bigint' : 'number');
+    if (width === 32 && (bit & 7) === 0 && !big) {
+      const whole = this.#scalar(signed ? 'i4' : 'u4');
+      const at = offset(bit >> 3);
+      return { ts, read: as(whole.read(at)), write: whole.write(at, value) };
+    }
+    const kind = big ? 'BigBits' : width > 32 ? 'SafeBits' : 'Bits';
+    const call = signed ? `signed${kind}` : `${kind.charAt(0).toLowerCase()}${kind.slice(1)}`;
+    const store = kind !== 'SafeBits' ? 'putBits' : signed ? 'putSignedSafeBits' : 'putSafeBits';
+    const place = `v, ${offset(bit >> 3)}, ${bit & 7}, ${width}`;
+    const put = (stored: string) => `${this.#imports.value(store)}(${place}, ${stored}, ${this.#little})`;
+    if (width === 32 && !signed && !big) {
+      // V8 boxes a number of 32 bits on its way into a call or out of it, unless it has a sign.
+      const read = `${this.#imports.value('signedBits')}(${place}, ${this.#little}) >>> 0`;
+      return { ts, read: as(read), write: put(`${value} | 0`) };
+    }
+    const read = `${this.#imports.value(call)}(${place}, ${this.#little})`;
     if (type.kind === 'int' && type.bool) {
       return { ts: 'boolean', read: `${read} !== ${big ? '0n' : '0'}`, write: put(`${value} ? 1 : 0`) };
     }
-    const name = type.kind === 'enum' || type.kind === 'enum64' ? this.#reached.get(type)?.name : undefined;
-    if (big && this.#wideOf(type) === 'number') {
-      const checked = `${this.#imports.value('safeNumber')}(${read})`;
-      const stored = put(`${this.#checked(signed)}(${value})`);
-      return { ts: name ?? 'number', read: name ? `${checked} as ${name}` : checked, write: stored };
-    }
-    const ts = name ?? (big ? 'bigint' : 'number');
-    return { ts, read: name ? `${read} as ${name}` : read, write: put(value) };
+    return { ts, read: as(read), write: put(value) };
   }
 
   #codec(name: string): string {

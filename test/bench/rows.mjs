@@ -1,4 +1,6 @@
 // The rows of the table: what is measured, against what, and the goal of the design.
+import { isExcepted } from '../space/limits.mjs';
+import { spaceOfCodecs } from '../space/space.mjs';
 import { firstSample, median, Peer, summary } from './peers.mjs';
 
 /**
@@ -175,6 +177,27 @@ export const groups = {
       },
     ];
     await ours.end();
+    const all = await spaceOfCodecs();
+    tick();
+    const same = (value) => ({ ours: { wall: value, cpu: value } });
+    const worst = (of) => Math.max(...all.filter((one) => !isExcepted(one)).map(of));
+    const count = new Set(all.map(({ name }) => name)).size;
+    // Of what is no bytes at all a ratio says nothing.
+    const ratio = ({ decoding, value }) => (value < 8 ? 0 : decoding / value);
+    rows.push(
+      {
+        name: `the same, the worst of ${count} codecs`,
+        atMost: 1.05,
+        unit: (value) => value.toFixed(2),
+        ...same(worst(ratio)),
+      },
+      {
+        name: 'heap that encoding takes, the worst of them',
+        atMost: 2,
+        unit: (value) => `${value.toFixed(1)} B`,
+        ...same(worst(({ encoding }) => encoding)),
+      },
+    );
     return rows;
   },
 

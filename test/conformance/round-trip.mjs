@@ -264,7 +264,7 @@ function codecCode(btf, generator) {
 }
 
 function evaluate({ values, all }, runtime, transform, names) {
-  const taken = values.map((value) => value.replace(' as ', ': ')).join(', ');
+  const taken = values.replaceAll(' as ', ': ');
   const script = transform(all.replace(/^export /gm, ''));
   return new Function(
     'runtime',

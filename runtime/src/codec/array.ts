@@ -1,5 +1,6 @@
 import { BpfError } from '../errors.js';
 import type { Codec } from './codec.js';
+import { roomFor } from './elements.js';
 
 /** A C array of `length` elements. */
 export function arrayOf<T>(element: Codec<T>, length: number): Codec<T[]> {
@@ -13,9 +14,9 @@ export function arrayOf<T>(element: Codec<T>, length: number): Codec<T[]> {
 
 /** The `length` elements at `offset`. */
 export function readArray<T>(view: DataView, offset: number, element: Codec<T>, length: number): T[] {
-  // Of its length from the start: one that grows takes more than it needs.
-  const result = new Array<T>(length);
-  const { size } = element;
+  const { size, many } = element;
+  if (many !== undefined) return many.read(view, offset, length);
+  const result = roomFor<T>(length);
   for (let i = 0; i < length; i++) {
     const at = offset + i * size;
     result[i] = element.read(view, at, at + size);
@@ -37,7 +38,7 @@ export function writeArray<T>(
   if (value.length !== length) {
     throw new BpfError('ERR_BPF_RANGE', `an array of ${length} elements was given ${value.length}`);
   }
-  for (const [i, item] of value.entries()) element.write(view, offset + i * element.size, item);
+  writeElements(view, offset, element, value);
 }
 
 /** A flexible array, as a field that is reached alone: the elements up to the end of what holds it. */
@@ -69,5 +70,15 @@ export function writeRest<T>(view: DataView, offset: number, element: Codec<T>, 
       `${value.length} elements of ${element.size} bytes do not fit the ${room} bytes left for a flexible array`,
     );
   }
-  for (const [i, item] of value.entries()) element.write(view, offset + i * element.size, item);
+  writeElements(view, offset, element, value);
+}
+
+function writeElements<T>(view: DataView, offset: number, element: Codec<T>, value: readonly T[]): void {
+  const { size, many } = element;
+  if (many !== undefined) {
+    many.write(view, offset, value);
+    return;
+  }
+  // An iterator of entries would take more than many an array has.
+  for (let i = 0; i < value.length; i++) element.write(view, offset + i * size, value[i] as T);
 }

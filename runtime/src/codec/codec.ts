@@ -6,6 +6,12 @@ export interface CodecField {
   readonly room?: () => number;
 }
 
+/** How the elements of an array lie behind each other, and go in and out together. */
+export interface ManyOf<T> {
+  read(view: DataView, offset: number, length: number): T[];
+  write(view: DataView, offset: number, values: readonly T[]): void;
+}
+
 /**
  * How a C value lies in memory and what it is in TypeScript. Offsets and sizes are bytes. `read` and `write` trust
  * their caller for the bounds: a view of at least `offset + size` bytes.
@@ -21,6 +27,8 @@ export interface Codec<T> {
   sizeOf?(value: T): number;
   /** Of a struct or union: its fields by name, stated where one of them must be reachable alone, as in live memory. */
   readonly fields?: () => Readonly<Record<string, CodecField>>;
+  /** Of a number: arrays of it, read and written at once. One by one each would be boxed on its way. */
+  readonly many?: ManyOf<T>;
   /** Of an array: what its elements are. */
   readonly element?: Codec<unknown>;
   /** Of a flexible array, whose `size` is 0: it goes on to the end of what holds it. */

@@ -51,11 +51,17 @@ const MOST_PADDING = 7;
 export function oneOfSize<T extends object>(arms: readonly Arm[]): Codec<T> {
   const ascending = [...arms].sort((a, b) => a.size - b.size);
   const sizes = ascending.map(({ size }) => size);
+  /** The largest that is no larger than the record. */
+  const armOf = (length: number): Arm | undefined => {
+    let arm: Arm | undefined;
+    for (const one of ascending) if (one.size <= length) arm = one;
+    return arm;
+  };
   return {
     size: sizes[0] ?? 0,
     read(view, offset, end = view.byteLength) {
       const length = end - offset;
-      const arm = ascending.findLast(({ size }) => size <= length);
+      const arm = armOf(length);
       if (arm === undefined || length - arm.size > MOST_PADDING) {
         throw new BpfError('ERR_BPF_RECORD', `it has ${length} bytes, and its types ${sizes.join(', ')}`);
       }

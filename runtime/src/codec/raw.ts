@@ -12,9 +12,38 @@ export function bytes(size: number): Codec<Uint8Array> {
 
 /** A copy of the `size` bytes at `offset`. */
 export function readBytes(view: DataView, offset: number, size: number): Uint8Array {
-  const copy = new Uint8Array(size);
-  copy.set(new Uint8Array(view.buffer, view.byteOffset + offset, size));
-  return copy;
+  if (size <= FEW) {
+    const copy = new Uint8Array(size);
+    for (let i = 0; i < size; i++) copy[i] = view.getUint8(offset + i);
+    return copy;
+  }
+  const start = view.byteOffset + offset;
+  return bytesOf(view.buffer).slice(start, start + size);
+}
+
+/** So few bytes go one by one in no more time than all together. */
+const FEW = 16;
+
+/** All bytes of a buffer, which is made once: it takes more than many a copy. */
+const known = new WeakMap<ArrayBufferLike, Uint8Array>();
+
+function bytesOf(buffer: ArrayBufferLike): Uint8Array {
+  const all = known.get(buffer);
+  // A buffer that was given away or resized has other bytes.
+  if (all !== undefined && all.length === buffer.byteLength) return all;
+  const bytes = new Uint8Array(buffer);
+  known.set(buffer, bytes);
+  return bytes;
+}
+
+/** Stores all of `value` at `offset`. */
+export function storeBytes(view: DataView, offset: number, value: Uint8Array): void {
+  const { length } = value;
+  if (length > FEW) {
+    bytesOf(view.buffer).set(value, view.byteOffset + offset);
+    return;
+  }
+  for (let i = 0; i < length; i++) view.setUint8(offset + i, value[i] ?? 0);
 }
 
 /**
@@ -25,7 +54,7 @@ export function putBytes(view: DataView, offset: number, size: number, value: Ui
   if (value.length !== size) {
     throw new BpfError('ERR_BPF_RANGE', `${size} bytes were expected, ${value.length} given`);
   }
-  new Uint8Array(view.buffer, view.byteOffset + offset, size).set(value);
+  storeBytes(view, offset, value);
 }
 
 /** A copy of the bytes that end a record: those before `end`. Without `end` there are none. */
@@ -36,8 +65,7 @@ export function readRestBytes(view: DataView, offset: number, end: number | unde
 /** A record of whatever length it has, as bytes: what a ring buffer holds when nothing names its type. */
 export const raw: Codec<Uint8Array> = {
   size: 0,
-  read: (view, offset, end = view.byteLength) =>
-    new Uint8Array(view.buffer, view.byteOffset + offset, Math.max(0, end - offset)).slice(),
+  read: (view, offset, end = view.byteLength) => readBytes(view, offset, Math.max(0, end - offset)),
   write: writeRestBytes,
 };
 
@@ -52,7 +80,7 @@ export function writeRestBytes(view: DataView, offset: number, value: Uint8Array
       `${value.length} bytes do not fit the ${view.byteLength - offset} bytes of the record`,
     );
   }
-  new Uint8Array(view.buffer, view.byteOffset + offset, value.length).set(value);
+  storeBytes(view, offset, value);
 }
 
 /** Bytes that end a record, as a field that is reached alone. */

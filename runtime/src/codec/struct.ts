@@ -1,6 +1,6 @@
 import { BpfError, printable } from '../errors.js';
 import type { Codec, CodecField } from './codec.js';
-import { keepingRest } from './text.js';
+import { keepRest } from './text.js';
 
 /** Fields of a struct by name; a function, since a type may be defined after the one that uses it. */
 type Fields = () => Readonly<Record<string, CodecField>>;
@@ -64,39 +64,44 @@ export function union<T extends object, Arm extends keyof T>(
   write: (view: DataView, offset: number, value: OneArm<T, Arm>) => void,
   fields?: Fields,
 ): UnionCodec<T, Arm> {
-  const unlike = (view: DataView, offset: number, value: OneArm<T, Arm>) => {
-    const stored: object = read(view, offset, view.byteLength);
-    return Object.entries(value).find(
-      ([name, given]) => given !== undefined && !same(given, Reflect.get(stored, name)),
-    );
+  /** What is stored now, when it is what was given. */
+  const stored = (view: DataView, offset: number, value: OneArm<T, Arm>): T | undefined => {
+    const now = read(view, offset, view.byteLength);
+    return agrees(value, now) ? now : undefined;
   };
-  const writeChecked = (view: DataView, offset: number, value: OneArm<T, Arm>): void => {
+  const writeChecked = (view: DataView, offset: number, value: OneArm<T, Arm>): T => {
     write(view, offset, value);
-    if (unlike(view, offset, value) === undefined) return;
+    const first = stored(view, offset, value);
+    if (first !== undefined) return first;
     // The zeros behind an arm's text may have hidden what another arm has there.
-    keepingRest(() => write(view, offset, value));
-    const other = unlike(view, offset, value);
-    if (other === undefined) return;
-    const [name, given] = other;
-    throw disagreement(name, given, Reflect.get(read(view, offset, view.byteLength), name));
+    const before = keepRest(true);
+    try {
+      write(view, offset, value);
+    } finally {
+      keepRest(before);
+    }
+    const second = stored(view, offset, value);
+    if (second !== undefined) return second;
+    throw disagreement(value, read(view, offset, view.byteLength));
   };
   return {
     size,
     read,
     ...(fields && { fields }),
-    write: writeChecked,
-    of: (value) => {
-      const view = new DataView(new ArrayBuffer(size));
-      writeChecked(view, 0, value);
-      return read(view, 0, undefined);
+    write(view, offset, value) {
+      writeChecked(view, offset, value);
     },
+    of: (value) => writeChecked(new DataView(new ArrayBuffer(size)), 0, value),
   };
 }
 
-function disagreement(name: string, given: unknown, stored: unknown): BpfError {
+function disagreement(value: object, stored: object): BpfError {
+  const isOther = ([name, given]: [string, unknown]) =>
+    given !== undefined && !same(given, Reflect.get(stored, name));
+  const [name, given] = Object.entries(value).find(isOther) ?? ['', undefined];
   return new BpfError(
     'ERR_BPF_UNION',
-    `union arm "${printable(name)}" was given as ${show(given)} but reads back as ${show(stored)}: ` +
+    `union arm "${printable(name)}" was given as ${show(given)} but reads back as ${show(Reflect.get(stored, name))}: ` +
       'another arm of the same union, or the size of the field, says otherwise. Make the value from one arm with of().',
   );
 }
@@ -109,8 +114,27 @@ function show(value: unknown): string {
 
 function same(a: unknown, b: unknown): boolean {
   if (a === b || Object.is(a, b)) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  const entries = Object.entries(a);
-  // A nested value may itself be given by one arm: what is absent is not compared.
-  return entries.every(([key, value]) => value === undefined || same(value, Reflect.get(b, key)));
+  return typeof a === 'object' && typeof b === 'object' && a !== null && b !== null && agrees(a, b);
+}
+
+/** Has `stored` all that was given? A nested value may itself be given by one arm: what is absent is not compared. */
+function agrees(given: object, stored: object): boolean {
+  if (isList(given)) return isList(stored) && sameElements(given, stored);
+  for (const name in given) {
+    if (!Object.hasOwn(given, name)) continue;
+    const value: unknown = Reflect.get(given, name);
+    if (value !== undefined && !same(value, Reflect.get(stored, name))) return false;
+  }
+  return true;
+}
+
+function isList(value: object): value is ArrayLike<unknown> {
+  return Array.isArray(value) || ArrayBuffer.isView(value);
+}
+
+function sameElements(given: ArrayLike<unknown>, stored: ArrayLike<unknown>): boolean {
+  for (let i = 0; i < given.length; i++) {
+    if (given[i] !== undefined && !same(given[i], stored[i])) return false;
+  }
+  return true;
 }

@@ -1,4 +1,5 @@
 import { BpfError, printable } from '../errors.js';
+import { storeBytes } from './raw.js';
 
 // Structs whose union one of their members, its tag, tells the arms of: where no arm is meant.
 
@@ -36,5 +37,5 @@ export function putOther(
         `give its ${size} bytes as ${printable(rest)}, or another ${printable(tag)}`,
     );
   }
-  new Uint8Array(view.buffer, view.byteOffset + offset, size).set(given);
+  storeBytes(view, offset, given);
 }

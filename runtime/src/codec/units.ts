@@ -1,3 +1,5 @@
+import { hostLittleEndian } from '../bytes.js';
+
 /** Code units per call: what makes strings of so many at once is as fast as V8 gets without leaving JavaScript. */
 export const BLOCK = 16;
 
@@ -11,11 +13,24 @@ export function stringOf(units: Uint16Array, count: number): string {
   return text;
 }
 
-/** Room for at least `count` code units, and a block. What is in `units` moves along. */
-export function roomFor(count: number, units?: Uint16Array): Uint16Array {
-  const larger = new Uint16Array(count + BLOCK);
-  if (units !== undefined) larger.set(units);
-  return larger;
+/** Bytes of a text on its way to a string, and the same as a Buffer, whose strings are in one piece. */
+let bytes: Uint8Array | undefined;
+let buffer: Buffer | undefined;
+let wide: { readonly units: Uint16Array; readonly buffer: Buffer } | undefined;
+
+/** As {@link stringOf}, without the pieces that it is joined of, where Node makes strings of bytes. */
+export function wholeText(units: Uint16Array, count: number, narrow: boolean): string {
+  if (typeof Buffer !== 'function' || !(narrow || hostLittleEndian)) return stringOf(units, count);
+  if (!narrow) {
+    if (wide?.units !== units) wide = { units, buffer: Buffer.from(units.buffer) };
+    return wide.buffer.toString('utf16le', 0, 2 * count);
+  }
+  if (bytes === undefined || buffer === undefined || bytes.length < count) {
+    bytes = new Uint8Array(units.length);
+    buffer = Buffer.from(bytes.buffer);
+  }
+  for (let i = 0; i < count; i++) bytes[i] = units[i] ?? 0;
+  return buffer.toString('latin1', 0, count);
 }
 
 const from = String.fromCharCode;

@@ -2,7 +2,16 @@
 // changed or removed; what must change becomes a `v2` beside this file.
 
 export { arrayOf, readArray, readRest, restOf, writeArray, writeRest } from '../codec/array.js';
-export { bigBits, bits, putBits, signedBigBits, signedBits } from '../codec/bits.js';
+export {
+  bigBits,
+  bits,
+  putBits,
+  putSafeBits,
+  safeBits,
+  signedBigBits,
+  signedBits,
+  signedSafeBits,
+} from '../codec/bits.js';
 export type { Codec } from '../codec/codec.js';
 export { oneOf, oneOfSize } from '../codec/one-of.js';
 export {
@@ -22,6 +31,8 @@ export {
   f64,
   f64be,
   getInt128,
+  getSafeInt64,
+  getSafeUint64,
   getUint128,
   i8,
   i16,
@@ -38,6 +49,8 @@ export {
   putFloat32,
   putFloat64,
   putInt128,
+  putSafeInt64,
+  putSafeUint64,
   safeBigint,
   safeBiguint,
   safeNumber,

@@ -1,4 +1,5 @@
 import type { Codec } from '../codec/codec.js';
+import { storeBytes } from '../codec/raw.js';
 import { BpfError } from '../errors.js';
 import { BPF_MAP_TYPE } from '../uapi.js';
 import { KeyedMap } from './keyed.js';
@@ -58,7 +59,7 @@ export class LpmTrieMap<K, V> extends KeyedMap<TrieKey<K>, V> {
 }
 
 /** `struct bpf_lpm_trie_key`: 32 bits of prefix length in the host's order, then data whose first bit is the highest. */
-class TrieKeyCodec<K> implements Codec<TrieKey<K>> {
+export class TrieKeyCodec<K> implements Codec<TrieKey<K>> {
   readonly size: number;
   readonly #key: Codec<K>;
   readonly #what: string;
@@ -90,7 +91,7 @@ class TrieKeyCodec<K> implements Codec<TrieKey<K>> {
       );
     }
     view.setUint32(offset, prefix.length, this.#littleEndian);
-    new Uint8Array(view.buffer, view.byteOffset + offset + 4, data).set(prefix.bytes);
+    storeBytes(view, offset + 4, prefix.bytes);
   }
 
   prefixOf(key: TrieKey<K>): Prefix {

@@ -1,5 +1,6 @@
 import { alignUp } from '../bytes.js';
 import type { Codec } from '../codec/codec.js';
+import { roomFor } from '../codec/elements.js';
 import { writeWithin } from '../codec/struct.js';
 import { BpfError } from '../errors.js';
 
@@ -14,9 +15,9 @@ export function perCpu<V>(codec: Codec<V>, valueSize: number, cpus: number, what
   return {
     size: stride * cpus,
     read(view, offset) {
-      const values: V[] = [];
+      const values = roomFor<V>(cpus);
       for (let cpu = 0, at = offset; cpu < cpus; cpu++, at += stride) {
-        values.push(codec.read(view, at, at + valueSize));
+        values[cpu] = codec.read(view, at, at + valueSize);
       }
       return values;
     },
@@ -27,9 +28,9 @@ export function perCpu<V>(codec: Codec<V>, valueSize: number, cpus: number, what
           `${what}: takes one value for each of ${cpus} possible CPUs, ${values.length} were given`,
         );
       }
-      values.forEach((value, cpu) => {
-        writeWithin(codec, view, offset + cpu * stride, valueSize, value);
-      });
+      for (let cpu = 0; cpu < cpus; cpu++) {
+        writeWithin(codec, view, offset + cpu * stride, valueSize, values[cpu] as V); // as many as there are CPUs
+      }
     },
   };
 }

@@ -1,8 +1,19 @@
+import { hostLittleEndian } from '../bytes.js';
 import { readArray, writeArray } from '../codec/array.js';
 import type { Codec } from '../codec/codec.js';
 import { refusal } from '../codec/refusal.js';
+import { i64, u64 } from '../codec/scalars.js';
 import { BpfError, isBpfError, printable } from '../errors.js';
-import { briefRoomFor, putWords, roomFor, takeWords } from './words.js';
+import {
+  briefRoomFor,
+  loadWord,
+  putWords,
+  roomFor,
+  roomToWrite,
+  storeWord,
+  takeWords,
+  wrote,
+} from './words.js';
 
 /** The bytes behind live values: the image of a section before load(), the section itself afterwards. */
 export interface Backing {
@@ -41,6 +52,7 @@ export function lengthOf(place: Place): number {
 export function readAt(place: Place): unknown {
   const { backing, offset } = place;
   const view = backing.view();
+  if (isWord(place, view)) return loadWord(view, offset, place.codec === i64);
   const size = roomOf(place);
   if (!backing.shared) return decoded(place, view, offset, size);
   const copy = briefRoomFor(view, offset, size);
@@ -65,22 +77,35 @@ function decode(place: Place, view: DataView, offset: number, size: number): unk
   return readArray(view, offset, element, lengthOf(place));
 }
 
+/** Is it a 64-bit integer that can be read and written as it lies there? */
+function isWord({ codec, offset }: Place, view: DataView): boolean {
+  return (codec === u64 || codec === i64) && hostLittleEndian && (view.byteOffset + offset) % 8 === 0;
+}
+
 /** Writes a value, all of it or nothing: one that does not fit its type changes nothing. Padding keeps what it has. */
 export function writeAt(place: Place, value: unknown): void {
-  const { backing, path, offset } = place;
+  const { backing, path, codec, offset } = place;
   backing.assertWritable(path);
   const view = backing.view();
+  if (typeof value === 'bigint' && isWord(place, view)) {
+    storeWord(view, offset, value);
+    backing.flush();
+    return;
+  }
   const size = roomOf(place);
-  // Not the brief one for what may be live: encoding it reads other values.
-  const copy = typeof value === 'object' ? roomFor(view, offset, size) : briefRoomFor(view, offset, size);
-  takeWords(view, offset, size, copy);
+  // What ends in a flexible array takes all of its view.
+  const isAlone = codec.rest || codec.sizeOf !== undefined || place.room !== undefined;
+  const copy = isAlone ? roomFor(view, offset, size) : roomToWrite(view, offset, size);
   try {
+    takeWords(view, offset, size, copy);
     encode(place, copy, value);
+    putWords(view, offset, size, copy);
   } catch (error) {
     const where = (inside: string) => `set ${path}${/^(\[|$)/.test(inside) ? '' : '.'}${inside}`;
     throw refusal(where, error, value, (again) => encode(place, copy, again));
+  } finally {
+    if (!isAlone) wrote();
   }
-  putWords(view, offset, size, copy);
   backing.flush();
 }
 

@@ -1,4 +1,5 @@
 import type { Codec } from '../codec/codec.js';
+import { readBytes, storeBytes } from '../codec/raw.js';
 import { BpfError } from '../errors.js';
 
 /** Keys or values without a type: their bytes. Reading copies. `what` names them in errors. */
@@ -11,7 +12,7 @@ export function raw(size: number, what: string): Codec<Uint8Array> {
       if (value.length !== size) {
         throw new BpfError('ERR_BPF_LAYOUT', `${what}: takes ${size} bytes, ${value.length} were given`);
       }
-      new Uint8Array(view.buffer, view.byteOffset + offset, size).set(value);
+      storeBytes(view, offset, value);
     },
   };
 }
@@ -42,5 +43,5 @@ const articles = {
 
 /** A copy of `size` bytes of a view. */
 export function bytesAt(view: DataView, offset: number, size: number): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset + offset, size).slice();
+  return readBytes(view, offset, size);
 }
