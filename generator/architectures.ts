@@ -37,9 +37,10 @@ export function architectureObjects(given: readonly string[]): ArchitectureObjec
       );
     if (path === '-') throw new UsageError('gen: --arch takes files, not standard input');
     if (arch === undefined) {
-      throw new UsageError(
-        `gen: --arch ${JSON.stringify(name)} is no architecture; there are ${Object.keys(names).join(', ')}`,
-      );
+      const known = Object.entries(names)
+        .map(([node, [other = node]]) => `${node} (${other})`)
+        .join(', ');
+      throw new UsageError(`gen: --arch ${JSON.stringify(name)} is no architecture; there are ${known}`);
     }
     return { arch, path };
   });

@@ -11,6 +11,14 @@ import { version } from './version.js';
 
 const commandNames = ['gen', 'build', 'check', 'inspect', 'verify'];
 
+/** What to say when a command lacks what it works on. */
+const missingArguments: Readonly<Record<string, string>> = {
+  build: 'build: which sources? bpfskel build SOURCE.bpf.c...',
+  check: 'check: which skeleton, of which object? bpfskel check SKELETON OBJECT',
+  inspect: 'inspect: which object? bpfskel inspect OBJECT',
+  verify: 'verify: which objects? bpfskel verify OBJECT...',
+};
+
 /** Parses a command line with all its help and complaints, and runs it. The answer is the exit status. */
 export async function runCommands(args: readonly string[]): Promise<number> {
   let status = 0;
@@ -18,11 +26,12 @@ export async function runCommands(args: readonly string[]): Promise<number> {
     status = result;
   };
   refuseUnknownCommand(args);
-  await commandLine(finished, args.includes('-')).parseAsync([...args]);
+  await commandLine(finished, args).parseAsync([...args]);
   return status;
 }
 
-function commandLine(finished: (status: number) => void, dash: boolean) {
+function commandLine(finished: (status: number) => void, args: readonly string[]) {
+  const dash = args.includes('-');
   // As a positional argument, yargs makes - an empty string, and of several nothing.
   const coerce = (path: string) => (path === '' && dash ? '-' : path);
   return yargs()
@@ -158,6 +167,9 @@ function commandLine(finished: (status: number) => void, dash: boolean) {
     .exitProcess(false)
     .fail((message, error) => {
       // An option without its value comes as an error of yargs itself.
+      const missing =
+        /^Not enough non-option arguments/.test(message ?? '') && missingArguments[args[0] ?? ''];
+      if (missing) throw new UsageError(missing);
       if (error?.name !== 'YError') throw error ?? new UsageError(message);
       throw new UsageError(
         error.message.replace(/^Not enough arguments following: (.*)$/, '--$1 needs a value'),

@@ -74,7 +74,7 @@ describe('gen --arch', () => {
   it.each([
     [['x86'], /--arch "x86" is not ARCH=OBJECT/],
     [['x86='], /is not ARCH=OBJECT/],
-    [['vax=a.o'], /--arch "vax" is no architecture; there are x64, arm64,/],
+    [['vax=a.o'], /--arch "vax" is no architecture; there are x64 \(x86\), arm64 \(aarch64\),/],
     [['x86=a.o', 'x64=b.o'], /--arch names two objects for x64/],
     [['x86=-'], /takes files, not standard input/],
     [[`x86=${x64}`, `arm64=${other}`], /no name in common; give the skeleton one with --name/],
