@@ -1,5 +1,6 @@
 // Every kind of codec there is: what skeletons call, what they export, and what maps and variables add to it.
 import * as goldens from 'goldens';
+import { explained } from '../../runtime/src/codec/refusal.ts';
 import * as v1 from '../../runtime/src/codegen/v1.ts';
 import { TrieKeyCodec } from '../../runtime/src/map/lpm-trie.ts';
 import { perCpu } from '../../runtime/src/map/per-cpu.ts';
@@ -75,6 +76,7 @@ function* ofMaps() {
   yield entry('per-CPU u64', perCpu(v1.u64, 8, 4, ''));
   yield entry('per-CPU struct', perCpu(scalars.Scalars_2, scalars.Scalars_2.size, 4, ''));
   yield entry('per-CPU flexible', perCpu(flexible.Record, 24, 4, ''));
+  yield entry('value of a map', explained(v1.i32, 'value'));
   yield entry('untyped value', untyped(40, ''));
   yield entry('key of an array', indexKey(handle));
   yield entry('descriptor', word(handle));

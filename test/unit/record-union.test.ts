@@ -3,6 +3,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { enumeratorFor } from '../../generator/enumerators.js';
 import { skeletonText } from '../../generator/gen.js';
 import { mapRecords } from '../../generator/record-types.js';
+import { fromJson } from '../../runtime/src/codec/from-json.js';
+import { toJson } from '../../runtime/src/codec/json.js';
 import { oneOf, oneOfSize } from '../../runtime/src/codec/one-of.js';
 import { parseObject } from '../../runtime/src/object/parse.js';
 import { fakeKernel } from '../../runtime/src/testing/index.js';
@@ -12,7 +14,9 @@ import {
   ExecEvent,
   ExitEvent,
   NamedRecord,
+  NumberedRecord,
   record_union,
+  SizedRecord,
 } from '../golden/record_union/expected.skel.js';
 import { BtfBuilder } from './btf-builder.js';
 
@@ -44,6 +48,34 @@ describe('records of several types', () => {
       }
     });
     expect(seen).toEqual(['exec /bin', 'exec é', 'exit -1', 'closed 5']);
+  });
+
+  it('come back from JSON as the type that they were', () => {
+    const records: NamedRecord[] = [
+      { type: EventType.EVENT_EXEC, pid: 1, filename: '/bin' },
+      { type: EventType.EVENT_EXIT, pid: 2, code: -1 },
+      { type: EventType.EVENT_TCP_CLOSE, bytes: 2n ** 60n },
+    ];
+    for (const record of records) expect(fromJson(NamedRecord, toJson(record))).toEqual(record);
+    // A tag of 64 bits is a number in JSON.
+    const request = { id: 1n, opcode: 7 } as const;
+    expect(fromJson(NumberedRecord, toJson(request))).toEqual(request);
+    expect(fromJson(NumberedRecord, toJson(request, { bigint: 'string' }))).toEqual(request);
+    // Of types that only their sizes tell apart, the one that has such fields.
+    const large = { value: 1, values: [1, 2, 3, 4, 5, 6, 7, 8] };
+    for (const record of [{ value: 1 }, large]) expect(fromJson(SizedRecord, toJson(record))).toEqual(record);
+  });
+
+  it.each([
+    ['{"type":9,"pid":1}', 'read JSON: its type is 9, which is none of 0, 1, 2'],
+    ['{"pid":1}', 'read JSON: its type is undefined, which is none of 0, 1, 2'],
+    ['{"type":1,"pid":1}', 'read JSON: code is missing'],
+    ['[]', 'read JSON: its type is undefined, which is none of 0, 1, 2'],
+    ['7', 'read JSON: the value is an object; the text has 7'],
+  ])('are not read from %s', (text, message) => {
+    expect(() => fromJson(NamedRecord, text)).toThrow(
+      expect.objectContaining({ code: 'ERR_BPF_ARGUMENT', message }),
+    );
   });
 
   it('are errors when the tag is of none, or its type longer', () => {

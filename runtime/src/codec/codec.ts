@@ -31,6 +31,8 @@ export interface Codec<T> {
   readonly many?: ManyOf<T>;
   /** Of an array: what its elements are. */
   readonly element?: Codec<unknown>;
+  /** Of one of several types: those that a value like this may be of, which it shows before it is one. */
+  readonly armsOf?: (value: object) => readonly Codec<unknown>[];
   /** Of a flexible array, whose `size` is 0: it goes on to the end of what holds it. */
   readonly rest?: true;
 }

@@ -1,4 +1,4 @@
-import { BpfError, printable } from '../errors.js';
+import { BpfError, isBpfError, printable } from '../errors.js';
 import type { Codec } from './codec.js';
 
 /** More than the largest element of a flexible array is expected to have: its type shows in a record this much longer. */
@@ -6,7 +6,8 @@ const SPARE = 4096;
 
 /**
  * The value that JSON of {@link toJson}, or of JSON.stringify() with `jsonBigint`, was made of. Integers of 64 bits come
- * from numbers and from decimal strings.
+ * from numbers and from decimal strings. A record of one of several types is of the one that its tag says, or whose fields
+ * it has.
  * @throws BpfError ERR_BPF_ARGUMENT naming the field that is missing, too much or of another type; SyntaxError when the
  * text is no JSON
  *
@@ -15,11 +16,37 @@ const SPARE = 4096;
  */
 export function fromJson<T>(codec: Codec<T>, json: string): T {
   const parsed: unknown = JSON.parse(json);
-  const end = codec.size + SPARE;
-  // What zeros mean shows which fields there are, and which of them are bigints.
-  const model = codec.read(new DataView(new ArrayBuffer(end)), 0, end);
-  // It has the fields and the types of the model, which the type system cannot follow.
-  return revive(model, parsed, '') as T;
+  // It has the fields and the types of the codec, which the type system cannot follow.
+  return ofCodec(codec, parsed) as T;
+}
+
+function ofCodec(codec: Codec<unknown>, parsed: unknown): unknown {
+  const { armsOf } = codec;
+  if (armsOf === undefined) {
+    const end = codec.size + SPARE;
+    // What zeros mean shows which fields there are, and which of them are bigints.
+    return revive(codec.read(new DataView(new ArrayBuffer(end)), 0, end), parsed, '');
+  }
+  if (typeof parsed !== 'object' || parsed === null) throw refuse('', 'is an object', parsed);
+  let last: unknown;
+  for (const arm of candidates(armsOf, parsed)) {
+    try {
+      return ofCodec(arm, parsed);
+    } catch (error) {
+      if (!isBpfError(error)) throw error;
+      last = error;
+    }
+  }
+  throw last;
+}
+
+function candidates(armsOf: (value: object) => readonly Codec<unknown>[], value: object) {
+  try {
+    return armsOf(value);
+  } catch (error) {
+    if (!isBpfError(error)) throw error;
+    throw new BpfError('ERR_BPF_ARGUMENT', `read JSON: ${error.message}`, { cause: error });
+  }
 }
 
 function revive(model: unknown, json: unknown, path: string): unknown {

@@ -26,6 +26,12 @@ export function oneOf<T extends object>(
   return {
     size: Math.min(...arms.map(([, arm]) => arm.size)),
     sizeOf: (value) => sizeOf(armOf(value[tag]), value),
+    // A tag of 64 bits may be a number in JSON, or text.
+    armsOf: (value) => {
+      const given: unknown = Reflect.get(value, tag);
+      const arm = arms.find(([known]) => String(known) === String(given));
+      return arm === undefined ? [armOf(given)] : [arm[1]];
+    },
     read(view, offset, end) {
       const value = readTag(view, offset);
       const arm = armOf(value);
@@ -59,6 +65,7 @@ export function oneOfSize<T extends object>(arms: readonly Arm[]): Codec<T> {
   };
   return {
     size: sizes[0] ?? 0,
+    armsOf: () => ascending,
     read(view, offset, end = view.byteLength) {
       const length = end - offset;
       const arm = armOf(length);

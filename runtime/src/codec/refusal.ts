@@ -14,11 +14,23 @@ export function explained<T>(codec: Codec<T>, what: string): Codec<T> {
       try {
         codec.write(view, offset, value);
       } catch (error) {
-        const where = (path: string) => (path === '' ? what : `${what}: ${path}`);
-        throw refusal(where, error, value, (again) => codec.write(view, offset, again as T)); // it looks like the value
+        throw refused(codec, what, view, offset, value, error);
       }
     },
   };
+}
+
+/** Apart from who calls it, which would make room for what the functions in here use each time. */
+function refused<T>(
+  codec: Codec<T>,
+  what: string,
+  view: DataView,
+  offset: number,
+  value: T,
+  error: unknown,
+): BpfError {
+  const where = (path: string) => (path === '' ? what : `${what}: ${path}`);
+  return refusal(where, error, value, (again) => codec.write(view, offset, again as T)); // it looks like the value
 }
 
 /**

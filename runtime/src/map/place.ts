@@ -6,6 +6,7 @@ import { i64, u64 } from '../codec/scalars.js';
 import { BpfError, isBpfError, printable } from '../errors.js';
 import {
   briefRoomFor,
+  type Copy,
   loadWord,
   putWords,
   roomFor,
@@ -101,12 +102,17 @@ export function writeAt(place: Place, value: unknown): void {
     encode(place, copy, value);
     putWords(view, offset, size, copy);
   } catch (error) {
-    const where = (inside: string) => `set ${path}${/^(\[|$)/.test(inside) ? '' : '.'}${inside}`;
-    throw refusal(where, error, value, (again) => encode(place, copy, again));
+    throw refused(place, copy, value, error);
   } finally {
     if (!isAlone) wrote();
   }
   backing.flush();
+}
+
+/** Apart from who calls it, which would make room for what the functions in here use each time. */
+function refused(place: Place, copy: Copy, value: unknown, error: unknown): BpfError {
+  const where = (inside: string) => `set ${place.path}${/^(\[|$)/.test(inside) ? '' : '.'}${inside}`;
+  return refusal(where, error, value, (again) => encode(place, copy, again));
 }
 
 function encode(place: Place, { view, offset }: { view: DataView; offset: number }, value: unknown): void {
