@@ -30,6 +30,14 @@ describe('a member whose bytes are wanted', () => {
     );
   });
 
+  it('refuses text, of which zeros would be written', () => {
+    const text = 'x'.repeat(32) as unknown as Uint8Array;
+    const exec = { arguments: text, environment: new Uint8Array(8), comm: '' };
+    expect(() => Exec.write(new DataView(new ArrayBuffer(56)), 0, exec)).toThrow(
+      '32 bytes were expected, text was given',
+    );
+  });
+
   it('is the rest of a record when it is a flexible array', () => {
     const kernel = fakeKernel();
     using skel = header.openAndLoad({ kernel });

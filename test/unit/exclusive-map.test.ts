@@ -60,7 +60,7 @@ describe('a map for one program alone', () => {
   it('needs Linux 6.18, and says so', () => {
     const load = () => open(fakeKernel({ version: '6.17' })).object.load();
     expect(load).toThrow(
-      'create map "ours": a map for one program alone needs Linux 6.18, this is 6.17.0-fake (E2BIG). Leave its exclusiveProgram undefined there',
+      'create map "ours": a map for one program alone needs Linux 6.18, this is 6.17.0-fake (EINVAL). Leave its exclusiveProgram undefined there',
     );
     expect(load).toThrow(NotSupportedError);
   });

@@ -51,8 +51,10 @@ export function storeBytes(view: DataView, offset: number, value: Uint8Array): v
  * @throws BpfError `ERR_BPF_RANGE` unless they are `size` many
  */
 export function putBytes(view: DataView, offset: number, size: number, value: Uint8Array): void {
-  if (value.length !== size) {
-    throw new BpfError('ERR_BPF_RANGE', `${size} bytes were expected, ${value.length} given`);
+  // Of text, which JavaScript callers may give, zeros would be written.
+  if (typeof value === 'string' || value.length !== size) {
+    const given = typeof value === 'string' ? 'text was' : `${value.length}`;
+    throw new BpfError('ERR_BPF_RANGE', `${size} bytes were expected, ${given} given`);
   }
   storeBytes(view, offset, value);
 }

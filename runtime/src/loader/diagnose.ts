@@ -28,11 +28,9 @@ export function explain(kernel: Kernel, error: BpfError, request: Request): Reas
       // Without a log this comes from a security module, not from the verifier.
       return 'program' in request ? undefined : securityModules(kernel);
     case ERRNO.EINVAL:
-      return tooOld(kernel, request) ?? badShape(kernel, request);
+      return tooOld(kernel, request) ?? tooOldForExclusive(kernel, request) ?? badShape(kernel, request);
     case ERRNO.E2BIG:
-      return 'map' in request
-        ? (tooOldForExclusive(kernel, request.map) ?? tooLarge(request.map))
-        : undefined;
+      return 'map' in request ? tooLarge(request.map) : undefined;
     case ERRNO.ENOMEM:
       return 'map' in request ? outOfMemory(request.map) : undefined;
     case ERRNO.ENOSYS:
@@ -121,9 +119,10 @@ function tooOld(kernel: Kernel, request: Request): Reason | undefined {
   };
 }
 
-/** Kernels that do not know the hash of a program refuse the attributes that carry it. */
-function tooOldForExclusive(kernel: Kernel, map: MapCreate): Reason | undefined {
-  if (map.exclusiveProgramHash === undefined || kernel.version >= kernelVersion(6, 18)) return undefined;
+/** Kernels that do not know the hash of a program refuse attributes that are not zero there (CHECK_ATTR). */
+function tooOldForExclusive(kernel: Kernel, request: Request): Reason | undefined {
+  const exclusive = 'map' in request && request.map.exclusiveProgramHash !== undefined;
+  if (!exclusive || kernel.version >= kernelVersion(6, 18)) return undefined;
   return {
     why: `a map for one program alone needs Linux 6.18, this is ${printable(kernel.release)}`,
     hint: 'Leave its exclusiveProgram undefined there',

@@ -149,7 +149,7 @@ function check(attributes: MapCreate, { version, pageSize }: MapMaker): void {
     ((flags & BPF_F_MMAPABLE) !== 0 && (version < kernelVersion(5, 5) || !mappable.includes(type)));
   // Attributes that a kernel does not know yet.
   if (attributes.exclusiveProgramHash !== undefined && version < kernelVersion(6, 18)) {
-    throw refusal('bpf(BPF_MAP_CREATE)', 'E2BIG');
+    throw refusal('bpf(BPF_MAP_CREATE)', 'EINVAL');
   }
   if (wrong) throw refusal('bpf(BPF_MAP_CREATE)', 'EINVAL');
 }
