@@ -101,8 +101,12 @@ function structDefinition(owner: Reached & { kind: 'composite' }, parts: Parts):
     })),
     writes: writes.map(({ field, write }) => (field.arm ? `if (${presence(field)}) ${write};` : `${write};`)),
     places: parts.live.has(owner) ? fields.map((field) => placeOf(field, owner, parts)) : [],
-    // One of several arms says nothing of how long the whole is.
-    sizeOf: arms.length > 0 ? undefined : longest(code.flatMap(({ rest }) => rest ?? [])),
+    // An arm that was not given says nothing of how long the whole is.
+    sizeOf: longest(
+      code.flatMap(({ field, rest }) =>
+        rest === undefined ? [] : field.arm ? `${presence(field)} ? ${rest} : 0` : rest,
+      ),
+    ),
     codecType: codecType(owner, arms, parts.imports),
     make: parts.imports.value(arms.length > 0 ? 'union' : 'struct'),
     readParams: fields.length === 0 ? '' : code.some(({ rest }) => rest !== undefined) ? 'v, o, end' : 'v, o',

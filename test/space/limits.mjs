@@ -37,7 +37,7 @@ export const exceptions = [
   // A union reads back what it wrote: arms that contradict each other are refused.
   {
     names:
-      /^(anonymous\.Packet|live_globals\.Stats|placeholders\.PlaceholderStructTag|prototype\.\w+|tagged_union\.Chosen(Other)?|union\.\w+)$/,
+      /^(anonymous\.Packet|flexible\.Either|live_globals\.Stats|placeholders\.PlaceholderStructTag|prototype\.\w+|tagged_union\.Chosen(Other)?|union\.\w+)$/,
     encoding: 'as its value',
   },
   // A view that ends where the value of one CPU does, for its flexible array.

@@ -4,8 +4,9 @@ import { arrayOf, readRest, writeRest } from '../../runtime/src/codec/array.js';
 import type { Codec } from '../../runtime/src/codec/codec.js';
 import { bytes, decodeBase64, raw } from '../../runtime/src/codec/raw.js';
 import { putBool, putFloat32, u8, u16, u32 } from '../../runtime/src/codec/scalars.js';
-import { sizeOf, struct, type UnionCodec, union } from '../../runtime/src/codec/struct.js';
+import { type OneArm, sizeOf, struct, type UnionCodec, union } from '../../runtime/src/codec/struct.js';
 import { cstring, putCstring, textSize } from '../../runtime/src/codec/text.js';
+import { Either } from '../golden/flexible/expected.skel.js';
 
 const through = <T>(codec: Codec<T>, value: T): T => {
   const view = new DataView(new ArrayBuffer(codec.size));
@@ -48,6 +49,35 @@ describe('a flexible array', () => {
     writeRest(out, 1, u8, [7, 8]);
     expect([...new Uint8Array(out.buffer)]).toEqual([0, 7, 8, 0]);
     expect(() => writeRest(out, 1, u8, [1, 2, 3, 4])).toThrow(outOfRange);
+  });
+});
+
+describe('a union of flexible arrays', () => {
+  const encode = (value: Either) => {
+    const bytes = new Uint8Array(sizeOf(Either, value));
+    Either.write(new DataView(bytes.buffer), 0, value);
+    return bytes;
+  };
+
+  test.each([
+    [{ kind: 1, numbers: [0x64636261, 0x65] }, { name: 'abcde' }, 12],
+    [{ kind: 2, name: 'abc' }, { numbers: [0x636261] }, 8],
+    [{ kind: 2, name: 'a' }, { numbers: [] }, 6],
+    // A NUL for the text, of which nobody can tell that it was not meant.
+    [{ kind: 3, numbers: [] }, { name: '' }, 5],
+  ])('is as long as the arm of %j', (given, other, length) => {
+    const value = Either.of(given);
+    expect(value).toEqual({ ...given, ...other });
+    const bytes = encode(value);
+    expect(Either.read(new DataView(bytes.buffer), 0, bytes.length)).toEqual(value);
+    expect(bytes.length).toBe(length);
+  });
+
+  test('takes only what was given', () => {
+    const given: OneArm<Either, 'name'> = { kind: 3, numbers: [1, 2] };
+    expect([sizeOf(Either, given as Either), sizeOf(Either, { kind: 1, name: 'abcd' } as Either)]).toEqual([
+      12, 9,
+    ]);
   });
 });
 

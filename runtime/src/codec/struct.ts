@@ -56,14 +56,17 @@ export interface UnionCodec<T, Arm extends keyof T = keyof T> extends Codec<T> {
 /**
  * A type in which fields overlap. `write` stores the fields that are not undefined, one after the other; then every
  * one of them must read back as given. So a value that was read can be written as it is, and arms that contradict
- * each other throw instead of silently losing one.
+ * each other throw instead of silently losing one. `sizeOf` is given where arms end in flexible arrays: how many bytes the
+ * given ones take.
  */
 export function union<T extends object, Arm extends keyof T>(
   size: number,
   read: (view: DataView, offset: number, end: number | undefined) => T,
   write: (view: DataView, offset: number, value: OneArm<T, Arm>) => void,
   fields?: Fields,
+  sizeOf?: (value: OneArm<T, Arm>) => number,
 ): UnionCodec<T, Arm> {
+  const room = (value: OneArm<T, Arm>) => (sizeOf === undefined ? size : Math.max(size, sizeOf(value)));
   /** What is stored now, when it is what was given. */
   const stored = (view: DataView, offset: number, value: OneArm<T, Arm>): T | undefined => {
     const now = read(view, offset, view.byteLength);
@@ -88,10 +91,11 @@ export function union<T extends object, Arm extends keyof T>(
     size,
     read,
     ...(fields && { fields }),
+    ...(sizeOf && { sizeOf: room }),
     write(view, offset, value) {
       writeChecked(view, offset, value);
     },
-    of: (value) => writeChecked(new DataView(new ArrayBuffer(size)), 0, value),
+    of: (value) => writeChecked(new DataView(new ArrayBuffer(room(value))), 0, value),
   };
 }
 

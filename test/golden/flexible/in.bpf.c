@@ -1,4 +1,4 @@
-// Options: --type record --type line --type wrapped --type marked
+// Options: --type record --type line --type wrapped --type marked --type either
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -24,6 +24,16 @@ struct marked {
 	char text[];
 };
 
+/* What is behind the kind is one of two arrays. */
+struct either {
+	__u32 kind;
+	union {
+		__u32 numbers[0];
+		char name[0];
+	};
+};
+
+const struct either *either_type;
 const struct marked *marked_type;
 const struct record *record_type;
 const struct line *line_type;
