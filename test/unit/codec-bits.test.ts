@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bigBits, bits, putBits, signedBigBits, signedBits } from '../../runtime/src/codec/bits.js';
+import {
+  bigBits,
+  bits,
+  putBits,
+  putSignedSafeBits,
+  safeBits,
+  signedBigBits,
+  signedBits,
+  signedSafeBits,
+} from '../../runtime/src/codec/bits.js';
 
 const field = fc
   .record({
@@ -26,7 +35,17 @@ describe('a bitfield', () => {
         putBits(view, 1, shift, width, value, little);
         expect(bigBits(view, 1, shift, width, little)).toBe(value);
         expect(signedBigBits(view, 1, shift, width, little)).toBe(BigInt.asIntN(width, value));
-        if (width > 32) return;
+        if (width > 32) {
+          const safe = (signed: bigint) => Number.isSafeInteger(Number(signed));
+          const given = BigInt.asIntN(width, value);
+          if (safe(value)) expect(safeBits(view, 1, shift, width, little)).toBe(Number(value));
+          if (!safe(given)) return;
+          expect(signedSafeBits(view, 1, shift, width, little)).toBe(Number(given));
+          const copy = new DataView(around.slice().buffer);
+          putSignedSafeBits(copy, 1, shift, width, Number(given), little);
+          expect(copy.buffer).toEqual(view.buffer);
+          return;
+        }
         expect(bits(view, 1, shift, width, little)).toBe(Number(value));
         expect(signedBits(view, 1, shift, width, little)).toBe(Number(BigInt.asIntN(width, value)));
       }),

@@ -107,6 +107,26 @@ describe('64 bits as a number', () => {
     );
   });
 
+  test.each([
+    [2n ** 53n - 1n, true],
+    [1n - 2n ** 53n, true],
+    [-1n, true],
+    [-(2n ** 31n) - 1n, true],
+    [2n ** 32n, true],
+    [-(2n ** 53n), false],
+    [-(2n ** 63n), false],
+    [2n ** 63n - 1n, false],
+  ])('reads %s with a sign: %s', (value, fits) => {
+    for (const [wide, number] of [
+      [scalars.i64, scalars.i64n],
+      [scalars.i64be, scalars.i64nbe],
+    ] as const) {
+      wide.write(view, 0, value);
+      if (fits) expect(number.read(view, 0)).toBe(Number(value));
+      else expect(() => number.read(view, 0)).toThrow(`${value} does not fit a number exactly`);
+    }
+  });
+
   test.each([0.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY])('refuses to write %s', (value) => {
     expect(() => scalars.i64n.write(view, 0, value)).toThrow(
       expect.objectContaining({ code: 'ERR_BPF_RANGE' }),

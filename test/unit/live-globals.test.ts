@@ -144,6 +144,20 @@ describe.each([
     expect([stats.hits, skel.bss.stats.hits]).toEqual([41n, 41n]);
   });
 
+  it('are set whole while what sets them reads and sets others', () => {
+    using skel = live_globals.openAndLoad({ kernel });
+    skel.bss.stats.best = inner(7n, 80, 'b');
+    skel.bss.stats.top[0] = {
+      port: 1,
+      get name() {
+        skel.bss.stats.top[1] = { ...snapshot(skel.bss.stats.best), hits: 9n };
+        return skel.bss.stats.top[1]?.name ?? '';
+      },
+      hits: 2n,
+    };
+    expect(snapshot(skel.bss.stats.top)).toEqual([inner(2n, 1, 'b'), inner(9n, 80, 'b')]);
+  });
+
   it('of a bitfield leave its neighbours alone', () => {
     const { stats } = skel.bss;
     stats.urgent = 5;
