@@ -74,7 +74,7 @@ describe('a bpf_attr', () => {
       'tells a map for which program it is alone',
       () =>
         attrs.mapCreateAttr(
-          { type: 1, keySize: 4, valueSize: 4, maxEntries: 1, exclusiveProgramHash: new Uint8Array(32) },
+          { type: 1, keySize: 4, valueSize: 4, maxEntries: 1, exclusiveProgram: new Uint8Array(8) },
           addresses(),
         ),
       `1 4 4 1 ${'. '.repeat(16)}1000 . 20`,

@@ -9,6 +9,7 @@ import type {
   MapCreate,
   MapWriteBatch,
 } from './kernel.js';
+import { programHash } from './program-hash.js';
 
 /** Room for the largest command, so that a kernel that answers in the structure never writes past it. */
 export const ATTR_SIZE = 192;
@@ -178,6 +179,7 @@ export function mapCreateAttr(map: MapCreate, addressOf?: AddressOf): Fields {
     (map.flags ?? 0) |
     (map.tokenFd === undefined ? 0 : BPF_F_TOKEN_FD) |
     (map.valueTypeBtfObjFd === undefined ? 0 : BPF_F_VTYPE_BTF_OBJ_FD);
+  const hash = map.exclusiveProgram && programHash(map.exclusiveProgram);
   return new Fields(ATTR_SIZE, addressOf)
     .u32(at.map_type, map.type)
     .u32(at.key_size, map.keySize)
@@ -195,8 +197,8 @@ export function mapCreateAttr(map: MapCreate, addressOf?: AddressOf): Fields {
     .u64(at.map_extra, map.mapExtra)
     .u32(at.value_type_btf_obj_fd, map.valueTypeBtfObjFd)
     .u32(at.map_token_fd, map.tokenFd)
-    .pointer(at.excl_prog_hash, map.exclusiveProgramHash)
-    .u32(at.excl_prog_hash_size, map.exclusiveProgramHash?.length);
+    .pointer(at.excl_prog_hash, hash)
+    .u32(at.excl_prog_hash_size, hash?.length);
 }
 
 /** `next` receives the cursor of the following batch. */

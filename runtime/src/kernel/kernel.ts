@@ -173,8 +173,8 @@ export interface MapCreate {
   valueTypeBtfObjFd?: Fd;
   mapExtra?: bigint;
   tokenFd?: Fd;
-  /** SHA-256 of the only program that may use the map (Linux 6.18). */
-  exclusiveProgramHash?: Uint8Array;
+  /** The only program that may use the map: its instructions, as the kernel hashes them (Linux 6.18). */
+  exclusiveProgram?: Uint8Array;
 }
 
 export interface MapBatch {

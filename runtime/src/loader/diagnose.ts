@@ -121,7 +121,7 @@ function tooOld(kernel: Kernel, request: Request): Reason | undefined {
 
 /** Kernels that do not know the hash of a program refuse attributes that are not zero there (CHECK_ATTR). */
 function tooOldForExclusive(kernel: Kernel, request: Request): Reason | undefined {
-  const exclusive = 'map' in request && request.map.exclusiveProgramHash !== undefined;
+  const exclusive = 'map' in request && request.map.exclusiveProgram !== undefined;
   if (!exclusive || kernel.version >= kernelVersion(6, 18)) return undefined;
   return {
     why: `a map for one program alone needs Linux 6.18, this is ${printable(kernel.release)}`,

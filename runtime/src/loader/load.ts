@@ -5,7 +5,7 @@ import { refuseForeignRegisters } from './architecture.js';
 import { assemble, type Placement } from './assemble.js';
 import { contextArguments } from './context-arguments.js';
 import { createMaps } from './create-maps.js';
-import { exclusiveHashes } from './exclusive-map.js';
+import { exclusivePrograms } from './exclusive-map.js';
 import { resolveExterns } from './externs.js';
 import { KernelTypes } from './kernel-types.js';
 import { LiveObject, Ownership } from './live-object.js';
@@ -105,7 +105,7 @@ function build(
   const maps = createMaps(object, ownership, {
     btf,
     structOps,
-    exclusive: exclusiveHashes(object, assembled, { kernel, spec, externs, outcomesOf }),
+    exclusive: exclusivePrograms(object, assembled, { kernel, spec, externs, outcomesOf }),
     pinRoot: options.pinning === false ? undefined : (options.pinRoot ?? '/sys/fs/bpf'),
   });
   const verifierLogs = new Map<string, string>();

@@ -59,7 +59,7 @@ export function mapAttributes(spec: MapSpec, maxEntries: number, context: Attrib
   if (spec.numaNode !== 0) request.numaNode = spec.numaNode;
   if (spec.mapExtra !== 0n) request.mapExtra = spec.mapExtra;
   const exclusive = context.exclusive?.get(spec.name);
-  if (exclusive !== undefined) request.exclusiveProgramHash = exclusive;
+  if (exclusive !== undefined) request.exclusiveProgram = exclusive;
   const ops = context.structOps.get(spec.name);
   // The kernel looks at the object's BTF even though the value is of its own.
   if (ops !== undefined) return asStructOps({ ...request, ...(context.btf && { btfFd: context.btf }) }, ops);

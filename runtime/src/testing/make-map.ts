@@ -148,7 +148,7 @@ function check(attributes: MapCreate, { version, pageSize }: MapMaker): void {
     (type === BPF_MAP_TYPE.LPM_TRIE && (keySize < 5 || keySize > 260 || (flags & BPF_F_NO_PREALLOC) === 0)) ||
     ((flags & BPF_F_MMAPABLE) !== 0 && (version < kernelVersion(5, 5) || !mappable.includes(type)));
   // Attributes that a kernel does not know yet.
-  if (attributes.exclusiveProgramHash !== undefined && version < kernelVersion(6, 18)) {
+  if (attributes.exclusiveProgram !== undefined && version < kernelVersion(6, 18)) {
     throw refusal('bpf(BPF_MAP_CREATE)', 'EINVAL');
   }
   if (wrong) throw refusal('bpf(BPF_MAP_CREATE)', 'EINVAL');
