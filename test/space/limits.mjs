@@ -9,7 +9,10 @@
 /** A hundredth for what is not the codec's, and single bytes of what V8 makes once. */
 const close = (bytes) => bytes * 1.01 + 2;
 
-/** A bigint of more than 64 bits is made of its halves: 24 bytes, 24, and 32 with one in its place. Its upper one is written. */
+/**
+ * A bigint of more than 64 bits is made of its halves: 24 bytes, 24, and 32 with one in its place. A string in hex on the
+ * way would have 56, and take five times as long. Its upper half is written.
+ */
 const int128 = (count, names) => ({ names, decoding: 80 * count, encoding: 24 * count });
 
 /** Memory that programs write to is read and written 8 aligned bytes at once, which JavaScript does with a bigint. */
@@ -18,7 +21,7 @@ const words = (count, names) => ({ names, decoding: 24 * count, encoding: 48 * c
 /** A number of more than 32 bits is boxed on its way into a function or out of it, where V8 leaves the call as it is. */
 const boxed = (count, names) => ({ names, decoding: 16 * count, encoding: 16 * count, sometimes: true });
 
-/** @type {readonly Exception[]} The only ones that take more, and why JavaScript leaves no way to take less. */
+/** @type {readonly Exception[]} The only ones that take more, and why. */
 export const exceptions = [
   int128(1, /^[iu]128(be)?$/),
   int128(3, /^u128\[\]$/),

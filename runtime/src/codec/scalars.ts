@@ -287,8 +287,8 @@ export function putSafeUint64(view: DataView, offset: number, value: number, lit
   putSafeInt64(view, offset, value, littleEndian);
 }
 
-// A bigint of 64 bits is made at once, a larger one of bigints that are left behind: there is no other way to it that
-// leaves less. The upper half often is what it was in the value before.
+// A bigint of 64 bits is made at once, a larger one of bigints that are left behind. By way of a string in hex it would
+// leave a third less behind, and take five times as long. The upper half often is what it was in the value before.
 const upper = { first: 0, second: 0, signed: false, littleEndian: true, value: 0n };
 
 /** The upper 64 of 128 bits, in their place. */
