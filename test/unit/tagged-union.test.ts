@@ -1,3 +1,4 @@
+import { arrayOf, fromJson, toJson } from '@bpfskel/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { skeletonText } from '../../generator/gen.js';
@@ -32,6 +33,22 @@ function through<T>(codec: Codec<T>, value: T, length?: number): T {
 }
 
 describe('a union that a tag tells the arms of', () => {
+  it('comes back from JSON, whichever arm it has', () => {
+    const events = [
+      { type: EventType.EVENT_EXEC, pid: 7, exec: { ppid: 1, filename: '/bin/ls' } },
+      { type: EventType.EVENT_EXIT, pid: 7, exit: { code: -1, runtime: 5n } },
+      { type: 77 as never, pid: 7, raw: Uint8Array.from({ length: 24 }, (_, index) => index) },
+    ];
+    for (const event of events) expect(fromJson(Event, toJson(event))).toEqual(event);
+    expect(fromJson(arrayOf(Event, 3), toJson(events))).toEqual(events);
+    expect(() => fromJson(Event, '{"type":1,"pid":7,"exit":{"code":"x","runtime":5}}')).toThrow(
+      'read JSON: exit.code is a number; the text has "x"',
+    );
+    expect(() => fromJson(arrayOf(Event, 1), '[{"type":1,"pid":7,"exec":{"ppid":1,"filename":""}}]')).toThrow(
+      'read JSON: [0].exec is no field of the type',
+    );
+  });
+
   it('has the arm that the tag says, and no other', () => {
     const exec = { type: EventType.EVENT_EXEC, pid: 7, exec: { ppid: 1, filename: '/bin/ls' } };
     const exit = { type: EventType.EVENT_EXIT, pid: 7, exit: { code: -1, runtime: 5n } };
