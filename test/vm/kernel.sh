@@ -4,7 +4,7 @@
 #
 #   test/vm/kernel.sh OUT_DIR        leaves OUT_DIR/vmlinuz, and OUT_DIR/config that says what is in it
 #
-# Takes some minutes and 3 GB in the folder above OUT_DIR, which it gives back. Exit status 1, with the reason on stderr,
+# Takes 18 minutes of processor time, and 2 GB in the folder above OUT_DIR until it is done. Exit status 1, with the reason on stderr,
 # when this machine cannot do it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
