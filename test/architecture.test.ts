@@ -202,6 +202,31 @@ describe('imports', () => {
   });
 });
 
+describe('npm test', () => {
+  // The first thing it does in a fresh clone is to install packages.
+  it('begins with what Node itself has', () => {
+    const start = join(root, 'test/run/test.mjs');
+    const queue = [start];
+    const loaded = new Set(queue);
+    const packages: string[] = [];
+    for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
+      for (const [, to = ''] of readFileSync(path, 'utf8').matchAll(
+        /^(?:import|export) [^;]*?from '([^']+)'/gm,
+      )) {
+        if (to.startsWith('node:')) continue;
+        const next = join(dirname(path), to);
+        if (!to.startsWith('.')) packages.push(`${relative(root, path)} imports ${to}`);
+        else if (!loaded.has(next)) {
+          loaded.add(next);
+          queue.push(next);
+        }
+      }
+    }
+    expect(loaded.size).toBeGreaterThan(5);
+    expect(packages).toEqual([]);
+  });
+});
+
 describe('source files', () => {
   it('have no any but where a comment says why', () => {
     const unexplained = own.flatMap(([path, file]) =>
