@@ -81,12 +81,15 @@ export function say(text = '') {
   console.log(text);
 }
 
-/** The last `count` lines, indented. */
+// Skeletons have lines of many thousand characters.
+const WIDTH = 400;
+
+/** The last `count` lines, indented, each as far as a reader follows. */
 export function tail(output, count = 30) {
   return output
     .trimEnd()
     .split('\n')
     .slice(-count)
-    .map((line) => `    ${line}`)
+    .map((line) => `    ${line.length > WIDTH ? `${line.slice(0, WIDTH)}…` : line}`)
     .join('\n');
 }
