@@ -42,12 +42,7 @@ function writeSkeleton(output: string, skeleton: Uint8Array): void {
   within(`write ${output}`, () => writeOutput(output, skeleton));
 }
 
-/** The skeleton that these arguments ask for. */
-export function skeletonText(given: GenArguments): string {
-  return skeletonFile(given).toString();
-}
-
-/** The same as the bytes of a file. */
+/** The skeleton that these arguments ask for, as the bytes of a file. */
 export function skeletonFile(given: GenArguments): Buffer {
   if ((given.arch ?? []).length > 0) return fileForEach(given, architectureObjects(given.arch ?? []));
   const options = generateOptions(given);

@@ -2,10 +2,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { skeletonText } from '../../generator/gen.js';
 import { plainGenArguments } from '../../generator/plain.js';
 import { parseObject } from '../../runtime/src/object/parse.js';
 import type { ObjectSpec } from '../../runtime/src/object/spec.js';
+import { skeletonText } from '../unit/skeleton-text.js';
 
 // One C construct a case: CASE/in.bpf.c, what clang made of it (build.sh), and the skeleton as it must be.
 // `UPDATE_GOLDENS=1 npx vitest run test/golden` writes what is generated now; review it as code.

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { skeletonText } from '../../generator/gen.js';
 import { plainGenArguments } from '../../generator/plain.js';
 import { isBpfError } from '../../runtime/src/errors.js';
+import { skeletonText } from '../unit/skeleton-text.js';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const tsc = join(folder, '../../node_modules/.bin/tsc');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { skeletonText } from '../../generator/gen.js';
 import { fakeKernel } from '../../runtime/src/testing/index.js';
 import { EventType, Exec, header, Packet } from '../golden/header/expected.skel.js';
+import { skeletonText } from './skeleton-text.js';
 
 const object = new URL('../golden/header/in.bpf.o', import.meta.url).pathname;
 const generate = (...bytes: string[]) => skeletonText({ object, name: 'x', bytes });

@@ -8,9 +8,9 @@ import { changeText } from '../../generator/api-diff.js';
 import { check } from '../../generator/check.js';
 import { checkJson, checkText } from '../../generator/check-text.js';
 import { checksum } from '../../generator/checksum.js';
-import { skeletonText } from '../../generator/gen.js';
 import { readHeader, sealed } from '../../generator/header.js';
 import { plainGenArguments } from '../../generator/plain.js';
+import { skeletonText } from './skeleton-text.js';
 
 const goldens = fileURLToPath(new URL('../golden/', import.meta.url));
 const golden = (name: string) => readFileSync(join(goldens, name, 'expected.skel.ts'), 'utf8');

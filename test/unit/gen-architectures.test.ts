@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import { isBpfError, openObject } from '@bpfskel/runtime';
 import { fakeKernel } from '@bpfskel/runtime/testing';
 import { describe, expect, it } from 'vitest';
-import { skeletonText } from '../../generator/gen.js';
 import { UsageError } from '../../generator/usage.js';
 import { Btf } from '../../runtime/src/btf/btf.js';
 import { encodeInsns, type Insn } from '../../runtime/src/insn.js';
@@ -12,6 +11,7 @@ import { architectureOf, readsContext } from '../../runtime/src/object/architect
 import { parseObject } from '../../runtime/src/object/parse.js';
 import { architectures } from '../golden/architectures/expected.skel.js';
 import { BtfBuilder } from './btf-builder.js';
+import { skeletonText } from './skeleton-text.js';
 
 const folder = fileURLToPath(new URL('../golden/architectures/', import.meta.url));
 const path = (name: string) => join(folder, name);

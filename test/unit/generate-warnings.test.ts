@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { skeletonText } from '../../generator/gen.js';
+import { skeletonText } from './skeleton-text.js';
 
 it('gen tells of BTF that it cannot use', () => {
   const folder = mkdtempSync(join(tmpdir(), 'bpfskel-warnings-'));

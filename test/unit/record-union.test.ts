@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { enumeratorFor } from '../../generator/enumerators.js';
-import { skeletonText } from '../../generator/gen.js';
 import { mapRecords } from '../../generator/record-types.js';
 import { fromJson } from '../../runtime/src/codec/from-json.js';
 import { toJson } from '../../runtime/src/codec/json.js';
@@ -19,6 +18,7 @@ import {
   SizedRecord,
 } from '../golden/record_union/expected.skel.js';
 import { BtfBuilder } from './btf-builder.js';
+import { skeletonText } from './skeleton-text.js';
 
 const object = new URL('../golden/record_union/in.bpf.o', import.meta.url).pathname;
 const generate = (record: string) => skeletonText({ object, name: 'x', record: [record] });

@@ -1,7 +1,6 @@
 import { arrayOf, fromJson, toJson } from '@bpfskel/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { skeletonText } from '../../generator/gen.js';
 import type { Codec } from '../../runtime/src/codec/codec.js';
 import { fakeKernel } from '../../runtime/src/testing/index.js';
 import {
@@ -14,6 +13,7 @@ import {
   ShapeKind,
   tagged_union,
 } from '../golden/tagged_union/expected.skel.js';
+import { skeletonText } from './skeleton-text.js';
 
 const object = new URL('../golden/tagged_union/in.bpf.o', import.meta.url).pathname;
 const generate = (...union: string[]) => skeletonText({ object, name: 'x', union });
